@@ -1,0 +1,50 @@
+# Debian's libraries by pkg-config; libtorch from the cache that setup/ fills, as imported targets of our own: only libtorch_cpu and
+# libc10, so that the program starts on a machine without NVIDIA's libraries. A user's own libtorch: -DTorch_DIR=….
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(uv REQUIRED IMPORTED_TARGET libuv)
+pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
+pkg_check_modules(jansson REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_check_modules(png REQUIRED IMPORTED_TARGET libpng16)
+pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp)
+if(BUILD_TESTING)
+  pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
+endif()
+
+set(FACEPAIR_LIBTORCH "" CACHE PATH "Folder with libtorch's include/ and lib/ (default: the cache of setup/)")
+if(NOT FACEPAIR_LIBTORCH)
+  if(DEFINED ENV{FACEPAIR_CACHE})
+    set(facepair_cache $ENV{FACEPAIR_CACHE})
+  elseif(DEFINED ENV{XDG_CACHE_HOME})
+    set(facepair_cache $ENV{XDG_CACHE_HOME}/facepair)
+  else()
+    set(facepair_cache $ENV{HOME}/.cache/facepair)
+  endif()
+  set(FACEPAIR_LIBTORCH ${facepair_cache}/libtorch-2.15.0)
+endif()
+
+add_library(facepair_libtorch INTERFACE)
+if(Torch_DIR)
+  find_package(Torch REQUIRED)
+  target_link_libraries(facepair_libtorch INTERFACE ${TORCH_LIBRARIES})
+else()
+  if(NOT EXISTS ${FACEPAIR_LIBTORCH}/lib/libtorch_cpu.so)
+    message(FATAL_ERROR "no libtorch in ${FACEPAIR_LIBTORCH}: run `make setup`, or give -DTorch_DIR")
+  endif()
+  foreach(name torch_cpu c10)
+    add_library(${name} SHARED IMPORTED)
+    set_target_properties(${name} PROPERTIES
+      IMPORTED_LOCATION ${FACEPAIR_LIBTORCH}/lib/lib${name}.so)
+  endforeach()
+  target_include_directories(facepair_libtorch SYSTEM INTERFACE
+    ${FACEPAIR_LIBTORCH}/include ${FACEPAIR_LIBTORCH}/include/torch/csrc/api/include)
+  # libtorch's own gomp, cudart and cupti stand beside it; --no-as-needed is not wanted: nothing registers itself by being linked.
+  target_link_libraries(facepair_libtorch INTERFACE torch_cpu c10)
+  target_link_options(facepair_libtorch INTERFACE -Wl,-rpath-link,${FACEPAIR_LIBTORCH}/lib)
+endif()
+
+# dlib: headers and the static library (its shared one would bring X11, SQLite and OpenCV's friends into the process).
+find_path(DLIB_INCLUDE_DIR dlib/image_processing/frontal_face_detector.h REQUIRED)
+find_library(DLIB_STATIC libdlib.a REQUIRED)

@@ -1,0 +1,67 @@
+/* The card of a model version (model.json): everything needed to use its weights and to say how
+ * often a decision is wrong. Read once at load, immutable after. */
+#ifndef FACEPAIR_MODEL_CARD_H
+#define FACEPAIR_MODEL_CARD_H
+
+#include "server/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { CARD_NAME_MAX = 63, CARD_VERSION_MAX = 20, CARD_THRESHOLDS_MAX = 16 };
+enum card_input_kind { CARD_INPUT_CHIP, CARD_INPUT_FRAME };
+
+struct card_input {
+    enum card_input_kind kind;
+    uint32_t side;  /* the input is (3, side, side) */
+    double padding; /* of the aligned chip, as dlib's */
+    float mean[3];  /* value = (pixel − mean) / std, pixel in 0…255, channels R, G, B */
+    float std[3];
+};
+
+/* One measured operating point: at `threshold` impostor pairs are accepted at rate fmr and genuine
+ * pairs refused at rate fnmr. */
+struct card_threshold {
+    double fmr, threshold, fnmr;
+    bool fnmr_known;
+};
+
+/* Measured with `facepair evaluate` (evaluation.json); what /verify repeats as model.metrics. */
+struct card_metrics {
+    bool known;
+    char protocol[64];
+    uint64_t pairs;
+    double accuracy, precision, recall, f1, roc_auc, eer, threshold;
+};
+
+struct card {
+    char name[CARD_NAME_MAX + 1], version[CARD_VERSION_MAX + 1];
+    char architecture[32]; /* "dlib-resnet" */
+    struct card_input input;
+    uint32_t embedding_length;
+    char distance[16]; /* "euclidean" */
+    char weights_sha256[65];
+    size_t thresholds_count; /* by falling fmr */
+    struct card_threshold thresholds[CARD_THRESHOLDS_MAX];
+    struct card_metrics metrics;
+    char *json; /* the card as it stands on disk, for GET /v1/models/NAME; owned */
+};
+
+/* Reads and checks DIR/model.json and DIR/evaluation.json (which may be absent). Errors name the
+ * file. */
+enum status card_read(const char *directory, struct card *card, struct error *err);
+void card_release(struct card *card);
+
+/* [a-z0-9][a-z0-9._-]{0,62}, and a decimal string without a leading zero. */
+bool card_name_valid(const char *name);
+bool card_version_valid(const char *version);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

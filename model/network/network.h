@@ -1,0 +1,38 @@
+/* The boundary to the tensor library: an embedding network, its weights loaded on one device. C11,
+ * and nothing behind it throws.
+ *
+ * Implementations: model/network/torch (libtorch on CPU or CUDA) and, for tests of everything
+ * around it, tests/stub_network.c.
+ */
+#ifndef FACEPAIR_MODEL_NETWORK_NETWORK_H
+#define FACEPAIR_MODEL_NETWORK_NETWORK_H
+
+#include "model/card.h"
+#include "server/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct network;
+
+/* Once in a process, before any other call: chooses the device ("cpu", "cuda:N"), sets intra-op
+ * threads (0: the measured default for the CPUs granted). STATUS_INTERNAL with one line that says
+ * what is missing when the device is not there. */
+enum status network_runtime_open(const char *device, unsigned threads, struct error *err);
+
+/* Reads the weights that the card describes. The file's hash has been checked by the caller. */
+enum status network_open(const struct card *card, const char *weights_path,
+                         struct network **network, struct error *err);
+void network_close(struct network *network); /* NULL is allowed */
+
+/* faces (n, 3, side, side) float32, normalised as the card says; out (n, embedding_length) float32;
+ * both host memory, borrowed for the call. One thread at a time per network. STATUS_OK, or
+ * STATUS_INTERNAL with the cause in *err (for the log, not for clients). */
+enum status network_embed(struct network *network, const float *faces, uint32_t n, float *out,
+                          struct error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,54 @@
+/* HTTP listeners inside the libuv loop: libmicrohttpd daemons in external-epoll mode, whose epoll
+ * descriptor is a uv_poll_t and whose timeout drives a uv_timer_t. Only server/http includes
+ * microhttpd.h.
+ */
+#ifndef FACEPAIR_SERVER_HTTP_LISTENER_H
+#define FACEPAIR_SERVER_HTTP_LISTENER_H
+
+#include "server/http/request.h"
+#include "server/loop.h"
+#include "server/metrics.h"
+
+/* What the runtime needs to know of the application: its routes, how it words an error, whom it
+ * lets in. */
+struct http_application {
+    const struct http_endpoint *const *endpoints; /* NULL at the end */
+    /* Renders any error, the runtime's own (404, 405, 413, 421, …) too, as one reply. */
+    void (*reply_problem)(struct http_request *request, enum status status,
+                          const struct error *err);
+    struct metrics *metrics; /* http_* families are observed by the runtime */
+    void *context;           /* the application's own */
+
+    /* Guards while no key exists: hosts besides localhost, 127.0.0.1 and [::1], exact origins. NULL
+     * at the end; NULL allowed. */
+    const char *const *allowed_hosts;
+    const char *const *allowed_origins;
+    bool guard_hosts; /* false only with --insecure or keys */
+};
+
+struct http_listener_options {
+    unsigned role;       /* HTTP_PUBLIC, HTTP_ADMIN or HTTP_METRICS */
+    const char *address; /* "127.0.0.1:8080", "[::1]:0" */
+    unsigned connections_max;
+    unsigned header_ms_max, body_ms_max, answer_ms_max; /* total deadlines, not inactivity */
+    size_t header_bytes_max;
+};
+
+struct http_listener;
+
+/* Binds and starts accepting once the loop runs. STATUS_INTERNAL with the address and the cause in
+ * err when it cannot. */
+enum status http_listener_start(const struct http_listener_options *options,
+                                const struct http_application *application, struct loop *loop,
+                                struct http_listener **listener, struct error *err);
+unsigned http_listener_port(const struct http_listener *listener); /* the port bound, for port 0 */
+/* Stops accepting; every further answer says Connection: close; idle connections are closed;
+ * `drained` is called on the loop once no request is left. */
+void http_listener_drain(struct http_listener *listener, void (*drained)(void *context),
+                         void *context);
+/* Only when drained, or when the loop no longer runs. */
+void http_listener_stop(struct http_listener *listener);
+/* "127.0.0.1:8080" names a loopback address. */
+bool http_address_is_loopback(const char *address);
+
+#endif

@@ -1,0 +1,95 @@
+/* One HTTP request as the application sees it, and the table through which the application is
+ * entered.
+ *
+ * The way of a request: the header arrives -> the route is looked up by the raw path bytes ->
+ * header-only checks (guards, the declared length, `admit`) -> the body is collected in memory
+ * under the endpoint's limits -> `finish` -> exactly one http_reply_*(). `finish` either replies
+ * before it returns or calls http_request_suspend() and lets a later event on the loop reply.
+ * Everything here is called on the loop thread only.
+ *
+ * Lifetime: a request lives until the connection has finished with it; while it is suspended it
+ * lives at least until the reply, also when its client has left (`abandon` is called then, once,
+ * and the reply is still owed; it goes nowhere). Whatever was collected of the body is overwritten
+ * before it is freed.
+ */
+#ifndef FACEPAIR_SERVER_HTTP_REQUEST_H
+#define FACEPAIR_SERVER_HTTP_REQUEST_H
+
+#include "server/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http_request;
+struct http_application;
+
+/* The listeners an endpoint is served on. */
+enum { HTTP_PUBLIC = 1, HTTP_ADMIN = 2, HTTP_METRICS = 4 };
+
+/* Which bodies an endpoint takes. */
+enum { HTTP_BODY_NONE = 0, HTTP_BODY_MULTIPART = 1, HTTP_BODY_JSON = 2 };
+
+struct http_body_limits {
+    unsigned kinds;             /* HTTP_BODY_* */
+    size_t multipart_bytes_max; /* whole bodies, declared or chunked: 413 body_too_large */
+    size_t json_bytes_max;
+    size_t file_bytes_max;  /* one part named in `files` */
+    size_t field_bytes_max; /* any other part: 400 invalid_field */
+    unsigned parts_max;
+    const char *const *files; /* names of the parts that are files, NULL at the end */
+};
+
+struct http_endpoint {
+    const char *method; /* "GET", "POST", … (HEAD is answered wherever GET is) */
+    const char *path;   /* "/v1/models/{model}": a last segment in braces matches one non-empty
+                           segment, raw */
+    const char *route;  /* the label of logs and metrics; an alias names the route it is for */
+    unsigned listeners; /* HTTP_PUBLIC | … */
+    bool probe;         /* answered without the Host and Origin guards */
+    const struct http_body_limits *body; /* NULL: no body is accepted */
+    /* From the header alone; NULL: admit all. Other than STATUS_OK is answered as a problem and the
+     * body is dropped. */
+    enum status (*admit)(struct http_request *request, struct error *err);
+    void (*finish)(struct http_request *request);
+    void (*abandon)(
+        struct http_request *request); /* the client of a suspended request has left; may be NULL */
+    void (*release)(struct http_request *request); /* frees http_request_state(); called once at the
+                                                      end; may be NULL */
+};
+
+struct http_part {
+    const char *name;    /* as sent */
+    const uint8_t *data; /* borrowed until the request ends */
+    size_t size;
+};
+
+/* ---- what arrived ---- */
+const struct http_application *http_request_application(const struct http_request *request);
+const struct http_endpoint *
+http_request_endpoint(const struct http_request *request); /* NULL: unmatched */
+const char *http_request_id(
+    const struct http_request *request); /* the client's X-Request-Id when well-formed, else ours */
+const char *http_request_header(const struct http_request *request,
+                                const char *name); /* first value, NULL: absent */
+const char *http_request_parameter(
+    const struct http_request *request); /* the segment in braces, raw; NULL: none */
+unsigned
+http_request_body_kind(const struct http_request *request); /* HTTP_BODY_*, of the content type */
+/* Multipart: the parts in order of arrival. A name that came twice is there twice (the application
+ * answers duplicate_field). */
+size_t http_request_parts(const struct http_request *request, const struct http_part **parts);
+/* JSON: the raw body. */
+const uint8_t *http_request_body(const struct http_request *request, size_t *size);
+uint64_t http_request_started_us(
+    const struct http_request *request); /* monotonic: the first header byte was seen */
+uint64_t http_request_received_us(
+    const struct http_request *request); /* monotonic: the last body byte was seen */
+
+/* ---- the application's own ---- */
+void http_request_set_state(struct http_request *request, void *state);
+void *http_request_state(const struct http_request *request);
+void http_request_suspend(struct http_request *request);
+bool http_request_client_left(const struct http_request *request);
+
+#endif

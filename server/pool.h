@@ -1,0 +1,43 @@
+/* A fixed number of threads that run tasks from one bounded queue: work that may take milliseconds
+ * of CPU and must not run on the loop. (Never uv_queue_work, which is one unbounded queue for the
+ * whole process.)
+ *
+ * Each thread owns one `context`, made by `context_create` on that thread before its first task (a
+ * face detector is not safe to share), and passed to every task it runs.
+ */
+#ifndef FACEPAIR_SERVER_POOL_H
+#define FACEPAIR_SERVER_POOL_H
+
+#include "server/queue.h"
+#include "server/status.h"
+
+struct pool;
+struct pool_task {
+    struct queue_item item; /* first: the pool's own */
+    /* Runs on a pool thread; may free the task. `context` is that thread's own. */
+    void (*run)(struct pool_task *task, void *context);
+};
+
+struct pool_options {
+    const char *name; /* of the threads, ≤ 12 characters */
+    unsigned threads; /* ≥ 1 */
+    size_t tasks_max; /* the queue's bound */
+    int nice;         /* added to the threads' nice value: a little nicer than the loop */
+    /* Called on each thread at start; pool_create fails with its status when any fails. May be
+     * NULL. */
+    enum status (*context_create)(void *argument, void **context, struct error *err);
+    void (*context_destroy)(void *context);
+    void *argument;
+};
+
+enum status pool_create(const struct pool_options *options, struct pool **pool, struct error *err);
+bool pool_submit(struct pool *pool,
+                 struct pool_task *task);    /* false: full; the task stays the caller's */
+struct queue *pool_queue(struct pool *pool); /* borrowed, for its length and capacity */
+void pool_destroy(struct pool *pool); /* runs what is queued, joins the threads; NULL allowed */
+
+/* CPUs this process may use: the smaller of sched_getaffinity and cgroup v2's cpu.max, at least 1.
+ */
+unsigned cpus_granted(void);
+
+#endif
