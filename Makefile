@@ -1,0 +1,74 @@
+# The front door. `make help` lists the doors behind it.
+PREFIX ?= /usr/local
+BUILD := build
+CACHE := $(or $(FACEPAIR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facepair)
+C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.cu')
+LINE = @printf '  %-16s %s\n'
+
+.PHONY: help setup setup-test build models run test asan fuzz bench bench-peers format format-check lint install clean
+
+help:
+	$(LINE) 'make run' 'set up, build and serve on 127.0.0.1:8080 (ARGS="--listen …" passes options)'
+	$(LINE) 'make test' 'set up, build and run the whole suite (FACEPAIR_LFW=FOLDER adds the tests on LFW)'
+	$(LINE) 'make setup' 'Debian packages, libtorch and the weights (kept in $(CACHE))'
+	$(LINE) 'make build' 'only build: build/facepair'
+	$(LINE) 'make models' 'import the default model into data/'
+	$(LINE) 'make bench' 'the time of each stage and of the whole, with ratios'
+	$(LINE) 'make bench-peers' 'the same pairs through DeepFace'"'"'s API (downloads about 1 GB)'
+	$(LINE) 'make asan' 'the suite under AddressSanitizer and UBSan'
+	$(LINE) 'make fuzz' 'each parser of bytes for a minute (SECONDS=N)'
+	$(LINE) 'make format' 'clang-format over the tree'
+	$(LINE) 'make lint' 'formatting check, cppcheck, clang-tidy'
+	$(LINE) 'make install' 'to PREFIX=$(PREFIX) (below DESTDIR, when set)'
+
+setup:
+	@setup/setup
+
+setup-test:
+	@setup/setup test
+
+build: $(BUILD)/build.ninja
+	@cmake --build $(BUILD) --target facepair
+
+$(BUILD)/build.ninja:
+	@cmake --preset default
+
+models: data/models/dlib-resnet/active
+
+data/models/dlib-resnet/active: | build
+	@$(BUILD)/facepair import dlib --weights $(CACHE)/weights/dlib_face_recognition_resnet_model_v1.dat \
+	    --landmarks $(CACHE)/weights/shape_predictor_5_face_landmarks.dat --data data
+
+run: setup build models
+	@exec $(BUILD)/facepair serve $(ARGS)
+
+test: setup-test build models
+	@cmake --build $(BUILD) && ctest --test-dir $(BUILD) --output-on-failure --test-output-size-passed 1000000 \
+	    --output-junit $(CURDIR)/$(BUILD)/junit.xml
+
+asan: setup-test build models
+	@cmake --preset asan && cmake --build build-asan && ctest --test-dir build-asan --output-on-failure
+
+fuzz:
+	@setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz && tests/fuzz/run build-fuzz $(or $(SECONDS),60)
+
+bench: setup-test build models
+	@cmake --build $(BUILD) && tests/bench/bench.py --build $(BUILD)
+
+bench-peers: setup-test build models
+	@tests/bench/peers.sh $(BUILD)
+
+format:
+	@setup/packages format && clang-format -i $(C_FILES)
+
+format-check:
+	@setup/packages format && clang-format --dry-run --Werror $(C_FILES)
+
+lint: format-check $(BUILD)/build.ninja
+	@setup/packages lint && setup/lint $(BUILD)
+
+install: build models
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	rm -rf build build-*
