@@ -8,6 +8,7 @@
 #ifndef FACEPAIR_SERVER_POOL_H
 #define FACEPAIR_SERVER_POOL_H
 
+#include "server/cpus.h"
 #include "server/queue.h"
 #include "server/status.h"
 
@@ -35,9 +36,5 @@ bool pool_submit(struct pool *pool,
                  struct pool_task *task);    /* false: full; the task stays the caller's */
 struct queue *pool_queue(struct pool *pool); /* borrowed, for its length and capacity */
 void pool_destroy(struct pool *pool); /* runs what is queued, joins the threads; NULL allowed */
-
-/* CPUs this process may use: the smaller of sched_getaffinity and cgroup v2's cpu.max, at least 1.
- */
-unsigned cpus_granted(void);
 
 #endif

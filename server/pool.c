@@ -1,0 +1,160 @@
+/* Threads and their start: pool_create starts all threads and waits until each has reported, with
+ * its context made or with the cause why not. No task can be queued before that, because nobody
+ * else has the pool yet; so a pool that fails has only threads to join.
+ *
+ * Each thread takes one task at a time: tasks take milliseconds, the queue's lock some tens of
+ * nanoseconds, and a thread that took two would keep the second from an idle one.
+ *
+ * The threads block every signal, so that a signal is delivered to the loop's thread and interrupts
+ * no call of a task.
+ */
+#include "server/pool.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { THREAD_NAME_SIZE = 16 }; /* pthread_setname_np's limit, with the terminator */
+
+struct pool {
+    struct pool_options options; /* options.name points to name */
+    char name[THREAD_NAME_SIZE];
+    struct queue *queue;
+    unsigned started; /* threads to join */
+    /* What the threads report at their start; pool_create waits for it. */
+    pthread_mutex_t lock;
+    pthread_cond_t reported;
+    unsigned reports;
+    enum status status; /* STATUS_OK, or the first failure, with err */
+    struct error err;
+    pthread_t threads[];
+};
+
+static void set_nice(int nice) {
+    /* On Linux a thread's id stands for the thread alone. A refusal costs only politeness. */
+    if (nice) {
+        id_t thread = (id_t)gettid();
+        setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + nice);
+    }
+}
+
+static void report(struct pool *pool, enum status status, const struct error *err) {
+    pthread_mutex_lock(&pool->lock);
+    pool->reports++;
+    if (status != STATUS_OK && pool->status == STATUS_OK) {
+        pool->status = status;
+        pool->err = *err;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    pthread_cond_signal(&pool->reported);
+}
+
+static void *pool_thread(void *argument) {
+    struct pool *pool = argument;
+    const struct pool_options *options = &pool->options;
+    void *context = NULL;
+    struct error err = {.detail = ""};
+    set_nice(options->nice);
+    enum status status = STATUS_OK;
+    if (options->context_create)
+        status = options->context_create(options->argument, &context, &err);
+    report(pool, status, &err);
+    if (status != STATUS_OK)
+        return NULL;
+
+    struct queue_item *item;
+    while ((item = queue_take(pool->queue, 1))) {
+        struct pool_task *task = (struct pool_task *)item;
+        task->run(task, context);
+    }
+    if (options->context_destroy)
+        options->context_destroy(context);
+    return NULL;
+}
+
+/* Starts as many threads as it can; the number is in pool->started. */
+static enum status start_threads(struct pool *pool, struct error *err) {
+    int failure = 0;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (pool->started < pool->options.threads) {
+        pthread_t *thread = &pool->threads[pool->started];
+        failure = pthread_create(thread, NULL, pool_thread, pool);
+        if (failure)
+            break;
+        char name[THREAD_NAME_SIZE];
+        snprintf(name, sizeof name, "%.12s-%u", pool->name, pool->started % 100);
+        pthread_setname_np(*thread, name);
+        pool->started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure)
+        return error_set(err, STATUS_INTERNAL, "A thread of the pool %s cannot be started: %s.",
+                         pool->name, strerror(failure));
+    return STATUS_OK;
+}
+
+static enum status wait_for_reports(struct pool *pool, struct error *err) {
+    pthread_mutex_lock(&pool->lock);
+    while (pool->reports < pool->started)
+        pthread_cond_wait(&pool->reported, &pool->lock);
+    enum status status = pool->status;
+    if (status != STATUS_OK && err)
+        *err = pool->err;
+    pthread_mutex_unlock(&pool->lock);
+    return status;
+}
+
+enum status pool_create(const struct pool_options *options, struct pool **out, struct error *err) {
+    assert(options->threads > 0 && options->tasks_max > 0 && options->name);
+    struct pool *pool = calloc(1, sizeof *pool + options->threads * sizeof pool->threads[0]);
+    if (!pool)
+        return error_set(err, STATUS_INTERNAL, "Out of memory.");
+    pool->options = *options;
+    snprintf(pool->name, sizeof pool->name, "%s", options->name);
+    pool->options.name = pool->name;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->reported, NULL);
+    pool->queue = queue_create(options->tasks_max);
+    if (!pool->queue) {
+        pool_destroy(pool);
+        return error_set(err, STATUS_INTERNAL, "Out of memory.");
+    }
+
+    enum status status = start_threads(pool, err);
+    if (status == STATUS_OK)
+        status = wait_for_reports(pool, err);
+    if (status != STATUS_OK) {
+        pool_destroy(pool);
+        return status;
+    }
+    *out = pool;
+    return STATUS_OK;
+}
+
+bool pool_submit(struct pool *pool, struct pool_task *task) {
+    return queue_push(pool->queue, &task->item);
+}
+
+struct queue *pool_queue(struct pool *pool) {
+    return pool->queue;
+}
+
+void pool_destroy(struct pool *pool) {
+    if (!pool)
+        return;
+    if (pool->queue)
+        queue_close(pool->queue);
+    for (unsigned i = 0; i < pool->started; i++)
+        pthread_join(pool->threads[i], NULL);
+    queue_destroy(pool->queue);
+    pthread_cond_destroy(&pool->reported);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
