@@ -6,6 +6,10 @@
  * a face, at least one pair. Versions take turns by the oldest waiting pair. A pair whose
  * `abandoned` is set or whose deadline passed is handed back uncomputed. The queue is bounded;
  * submit refuses when it is full.
+ *
+ * A network that fails, or whose output is not finite, costs that batch alone: its pairs end as
+ * STATUS_INTERNAL, the cause goes to the log, and facepair_rejected_total{network_failed} counts
+ * them.
  */
 #ifndef FACEPAIR_MODEL_BATCHER_H
 #define FACEPAIR_MODEL_BATCHER_H
@@ -33,10 +37,11 @@ struct batch_pair {
 };
 
 struct batcher_options {
-    size_t pairs_max;      /* the queue's bound */
-    unsigned batch_ms_max; /* 250 */
-    unsigned faces_max;    /* hard cap of a batch, 64 */
-    struct metrics *metrics;
+    size_t pairs_max;        /* the queue's bound */
+    unsigned batch_ms_max;   /* 250 */
+    unsigned faces_max;      /* hard cap of a batch, 64; at least 2 */
+    int nice;                /* of the worker, as pool_options' */
+    struct metrics *metrics; /* NULL: nothing is observed */
 };
 
 enum status batcher_create(const struct batcher_options *options, struct batcher **batcher,
@@ -45,7 +50,7 @@ bool batcher_submit(struct batcher *batcher, struct batch_pair *pair); /* false:
 /* Queue length × measured time a pair, in whole seconds, at least 1: for Retry-After. */
 unsigned batcher_retry_after_s(struct batcher *batcher);
 struct queue *batcher_queue(struct batcher *batcher);
-/* Computes what is queued, hands it back, joins the worker. */
+/* Computes what is queued, hands it back, joins the worker. NULL is allowed. */
 void batcher_destroy(struct batcher *batcher);
 
 #endif

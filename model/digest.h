@@ -1,0 +1,15 @@
+/* SHA-256 (libsodium's), as lower-case hexadecimal. */
+#ifndef FACEPAIR_MODEL_DIGEST_H
+#define FACEPAIR_MODEL_DIGEST_H
+
+#include "server/status.h"
+
+#include <stddef.h>
+
+enum { DIGEST_TEXT_SIZE = 65 };
+
+void digest_bytes(const void *bytes, size_t size, char text[DIGEST_TEXT_SIZE]);
+/* Reads the file in pieces, whatever its size. STATUS_INTERNAL; err names the file. */
+enum status digest_file(const char *path, char text[DIGEST_TEXT_SIZE], struct error *err);
+
+#endif

@@ -1,0 +1,103 @@
+#include "model/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum status failed(struct error *err, const char *path, const char *why) {
+    return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, why);
+}
+
+/* read() until `size` bytes or the end: the file may shrink while it is read. */
+static ssize_t read_all(int fd, char *bytes, size_t size) {
+    size_t have = 0;
+    while (have < size) {
+        ssize_t n = read(fd, bytes + have, size - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        have += (size_t)n;
+    }
+    return (ssize_t)have;
+}
+
+enum status file_read(const char *path, size_t bytes_max, char **bytes, size_t *size,
+                      struct error *err) {
+    /* O_NONBLOCK: opening a named pipe must not wait for a writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return failed(err, path, strerror(errno));
+    enum status status = STATUS_OK;
+    char *buffer = NULL;
+    struct stat about;
+    if (fstat(fd, &about) != 0)
+        status = failed(err, path, strerror(errno));
+    else if (!S_ISREG(about.st_mode))
+        status = failed(err, path, "not a regular file");
+    else if ((uintmax_t)about.st_size > bytes_max)
+        status = failed(err, path, "the file is too large");
+    else if (!(buffer = malloc((size_t)about.st_size + 1)))
+        status = failed(err, path, "out of memory");
+    if (status == STATUS_OK) {
+        ssize_t n = read_all(fd, buffer, (size_t)about.st_size);
+        if (n < 0) {
+            status = failed(err, path, strerror(errno));
+        } else {
+            buffer[n] = '\0';
+            *bytes = buffer;
+            *size = (size_t)n;
+            buffer = NULL;
+        }
+    }
+    free(buffer);
+    close(fd);
+    return status;
+}
+
+static bool write_all(int fd, const char *bytes, size_t size) {
+    while (size > 0) {
+        ssize_t n = write(fd, bytes, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+enum status file_write(const char *path, const char *bytes, size_t size, struct error *err) {
+    char temporary[PATH_MAX];
+    int length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
+    if (length < 0 || (size_t)length >= sizeof(temporary))
+        return failed(err, path, "the name is too long");
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return failed(err, path, strerror(errno));
+    bool written = write_all(fd, bytes, size) && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
+    int cause = errno;
+    if (close(fd) != 0 && written) {
+        written = false;
+        cause = errno;
+    }
+    if (written && rename(temporary, path) != 0) {
+        written = false;
+        cause = errno;
+    }
+    if (!written) {
+        unlink(temporary);
+        return failed(err, path, strerror(cause));
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,211 @@
+/* The reader. Jansson bounds its recursion at 2,048 levels when compiled, which a card has no use
+ * for, so the nesting is counted over the raw bytes before jansson sees them. */
+#include "model/json.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct json_reader {
+    json_t *document;
+    bool faulty;
+    struct error error;
+};
+
+/* Brackets inside strings do not count; anything malformed is left to the parser. */
+static bool nested_too_deep(const char *bytes, size_t size) {
+    unsigned depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < size; i++) {
+        char c = bytes[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > JSON_DEPTH_MAX)
+                return true;
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return false;
+}
+
+enum status json_reader_open(const char *bytes, size_t size, struct json_reader **reader,
+                             struct error *err) {
+    if (size > JSON_BYTES_MAX)
+        return error_set(err, STATUS_INVALID_JSON, "the document is longer than %d bytes",
+                         JSON_BYTES_MAX);
+    if (nested_too_deep(bytes, size))
+        return error_set(err, STATUS_INVALID_JSON, "the document is nested deeper than %d levels",
+                         JSON_DEPTH_MAX);
+    json_error_t cause;
+    json_t *document = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &cause);
+    if (!document)
+        return error_set(err, STATUS_INVALID_JSON, "line %d: %.160s", cause.line, cause.text);
+    struct json_reader *opened = calloc(1, sizeof(*opened));
+    if (!opened) {
+        json_decref(document);
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    }
+    opened->document = document;
+    *reader = opened;
+    return STATUS_OK;
+}
+
+enum status json_reader_close(struct json_reader *reader, struct error *err) {
+    if (!reader)
+        return STATUS_OK;
+    enum status status = STATUS_OK;
+    if (reader->faulty)
+        status = error_set(err, STATUS_INVALID_FIELD, "%s", reader->error.detail);
+    json_decref(reader->document);
+    free(reader);
+    return status;
+}
+
+void json_fault(const struct json_node *node, const char *format, ...) {
+    struct json_reader *reader = node->reader;
+    if (reader->faulty)
+        return;
+    reader->faulty = true;
+    char sentence[128];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof(sentence), format, arguments);
+    va_end(arguments);
+    error_set(&reader->error, STATUS_INVALID_FIELD, "%s: %s",
+              node->path[0] ? node->path : "the document", sentence);
+}
+
+struct json_node json_root(struct json_reader *reader) {
+    struct json_node root = {
+        .reader = reader, .value = reader->faulty ? NULL : reader->document, .path = ""};
+    if (root.value && !json_is_object(reader->document)) {
+        json_fault(&root, "is not an object");
+        root.value = NULL;
+    }
+    return root;
+}
+
+static bool usable(const struct json_node *node) { return node->value && !node->reader->faulty; }
+
+/* A node for the member, faulty when it is missing. */
+static struct json_node member(const struct json_node *object, const char *name) {
+    struct json_node node = {.reader = object->reader, .value = NULL};
+    snprintf(node.path, sizeof(node.path), "%.60s%s%.30s", object->path, object->path[0] ? "." : "",
+             name);
+    if (!usable(object))
+        return node;
+    node.value = json_object_get(object->value, name);
+    if (!node.value)
+        json_fault(&node, "is missing");
+    return node;
+}
+
+static void expect(struct json_node *node, bool is, const char *what) {
+    if (usable(node) && !is) {
+        json_fault(node, "is not %s", what);
+        node->value = NULL;
+    }
+}
+
+bool json_read_has(const struct json_node *object, const char *name) {
+    const json_t *value = usable(object) ? json_object_get(object->value, name) : NULL;
+    return value && !json_is_null(value);
+}
+
+struct json_node json_read_object(const struct json_node *object, const char *name) {
+    struct json_node node = member(object, name);
+    expect(&node, json_is_object((const json_t *)node.value), "an object");
+    return node;
+}
+
+struct json_node json_read_array(const struct json_node *object, const char *name) {
+    struct json_node node = member(object, name);
+    expect(&node, json_is_array((const json_t *)node.value), "an array");
+    return node;
+}
+
+size_t json_read_length(const struct json_node *array) {
+    return usable(array) ? json_array_size(array->value) : 0;
+}
+
+struct json_node json_read_item(const struct json_node *array, size_t index) {
+    struct json_node node = {.reader = array->reader, .value = NULL};
+    snprintf(node.path, sizeof(node.path), "%.60s[%zu]", array->path, index);
+    if (!usable(array))
+        return node;
+    node.value = json_array_get(array->value, index);
+    if (!node.value)
+        json_fault(&node, "is missing");
+    expect(&node, json_is_object((const json_t *)node.value), "an object");
+    return node;
+}
+
+void json_read_text(const struct json_node *object, const char *name, char *text, size_t size) {
+    struct json_node node = member(object, name);
+    expect(&node, json_is_string((const json_t *)node.value), "a string");
+    if (!usable(&node))
+        return;
+    size_t length = json_string_length(node.value);
+    if (length == 0 || length >= size)
+        json_fault(&node, "must have 1 to %zu bytes", size - 1);
+    else
+        memcpy(text, json_string_value(node.value), length + 1);
+}
+
+void json_read_integer(const struct json_node *object, const char *name, int64_t min, int64_t max,
+                       int64_t *value) {
+    struct json_node node = member(object, name);
+    expect(&node, json_is_integer((const json_t *)node.value), "an integer");
+    if (!usable(&node))
+        return;
+    int64_t read = json_integer_value(node.value);
+    if (read < min || read > max)
+        json_fault(&node, "must lie between %lld and %lld", (long long)min, (long long)max);
+    else
+        *value = read;
+}
+
+/* True, and *value, when the node is a number in range. (Jansson refuses numbers that overflow a
+ * double, so a number is finite.) */
+static bool number(struct json_node *node, double min, double max, double *value) {
+    expect(node, json_is_number((const json_t *)node->value), "a number");
+    if (!usable(node))
+        return false;
+    *value = json_number_value(node->value);
+    if (*value >= min && *value <= max)
+        return true;
+    json_fault(node, "must lie between %g and %g", min, max);
+    return false;
+}
+
+void json_read_real(const struct json_node *object, const char *name, double min, double max,
+                    double *value) {
+    struct json_node node = member(object, name);
+    double read;
+    if (number(&node, min, max, &read))
+        *value = read;
+}
+
+void json_read_floats(const struct json_node *object, const char *name, double min, double max,
+                      size_t count, float *values) {
+    struct json_node array = json_read_array(object, name);
+    if (usable(&array) && json_read_length(&array) != count)
+        json_fault(&array, "must have %zu numbers", count);
+    for (size_t i = 0; i < count && usable(&array); i++) {
+        struct json_node node = {.reader = array.reader, .value = json_array_get(array.value, i)};
+        snprintf(node.path, sizeof(node.path), "%.60s[%zu]", array.path, i);
+        double read;
+        if (number(&node, min, max, &read))
+            values[i] = (float)read;
+    }
+}

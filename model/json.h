@@ -1,0 +1,75 @@
+/* JSON below api/: reading cards and evaluations, writing evaluations and answers of the command
+ * line. The only user of jansson outside api/.
+ *
+ * The reader keeps its first fault: a getter that meets a missing member, a wrong type or a value
+ * out of range notes it, with the member's path ("thresholds.values[2].fmr"), and every later call
+ * does nothing and returns a neutral value. So a card is read in one straight run of lines, and
+ * json_reader_close() tells how it went. Getters write their destination only when all is well.
+ */
+#ifndef FACEPAIR_MODEL_JSON_H
+#define FACEPAIR_MODEL_JSON_H
+
+#include "server/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { JSON_BYTES_MAX = 1024 * 1024, JSON_DEPTH_MAX = 16, JSON_PATH_MAX = 96 };
+
+struct json_reader;
+/* A value inside a document; valid until the reader is closed. */
+struct json_node {
+    struct json_reader *reader;
+    const void *value; /* NULL once the reader has a fault */
+    char path[JSON_PATH_MAX];
+};
+
+/* One document, UTF-8, at most JSON_BYTES_MAX bytes and JSON_DEPTH_MAX levels, no member twice in
+ * one object. STATUS_INVALID_JSON. */
+enum status json_reader_open(const char *bytes, size_t size, struct json_reader **reader,
+                             struct error *err);
+/* STATUS_OK, or STATUS_INVALID_FIELD with the first fault in err (which may be NULL). NULL is
+ * allowed. */
+enum status json_reader_close(struct json_reader *reader, struct error *err);
+/* Notes a fault that the getters cannot see; "PATH: sentence". */
+void json_fault(const struct json_node *node, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+struct json_node json_root(struct json_reader *reader);
+/* True when the object has the member and it is not null. */
+bool json_read_has(const struct json_node *object, const char *name);
+struct json_node json_read_object(const struct json_node *object, const char *name);
+struct json_node json_read_array(const struct json_node *object, const char *name);
+size_t json_read_length(const struct json_node *array);
+struct json_node json_read_item(const struct json_node *array, size_t index); /* an object */
+
+/* A member of an object. text: at most size − 1 bytes, not empty. */
+void json_read_text(const struct json_node *object, const char *name, char *text, size_t size);
+void json_read_integer(const struct json_node *object, const char *name, int64_t min, int64_t max,
+                       int64_t *value);
+void json_read_real(const struct json_node *object, const char *name, double min, double max,
+                    double *value);
+/* A member that is an array of exactly `count` numbers. */
+void json_read_floats(const struct json_node *object, const char *name, double min, double max,
+                      size_t count, float *values);
+
+/* Writes a document indented by two spaces. Memory that runs out is noticed at the end. name: NULL
+ * inside an array and for the outermost value. */
+struct json_writer;
+struct json_writer *json_writer_create(void); /* NULL: out of memory */
+void json_write_object(struct json_writer *writer, const char *name);
+void json_write_array(struct json_writer *writer, const char *name);
+void json_write_end(struct json_writer *writer); /* of the innermost object or array */
+void json_write_text(struct json_writer *writer, const char *name, const char *text);
+void json_write_integer(struct json_writer *writer, const char *name, int64_t value);
+/* The shortest decimal that reads back as the same double; null when not finite. */
+void json_write_real(struct json_writer *writer, const char *name, double value);
+/* A float32 with 9 significant digits, which always read back as the same float32. */
+void json_write_float(struct json_writer *writer, const char *name, float value);
+void json_write_bool(struct json_writer *writer, const char *name, bool value);
+void json_write_null(struct json_writer *writer, const char *name);
+/* Ends the writer: the document with a final line feed, from malloc; NULL: memory ran out. */
+char *json_writer_finish(struct json_writer *writer, size_t *size);
+
+#endif
