@@ -1,0 +1,108 @@
+/* WebP through libwebp: lossy, lossless, with or without alpha (laid over white). Animations are
+ * refused.
+ *
+ * libwebp reads up to the end of what it is given and may not notice the last bytes missing, so the
+ * container is checked first: every chunk of the RIFF file must lie within it and within the file.
+ */
+#include "model/image/codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <webp/decode.h>
+
+enum { RIFF_BYTES = 12, CHUNK_HEADER_BYTES = 8 };
+
+static const char damaged[] = "The WebP is cut short or damaged: send the whole original file.";
+
+/* Walks the chunks; false when one is cut short. The padding byte after the last chunk of odd
+ * length may be absent: some writers forget it. */
+static bool read_chunks(const uint8_t *bytes, size_t size, unsigned *orientation) {
+    size_t end = (size_t)image_read_le32(bytes + 4) + 8;
+    if (end > size)
+        return false;
+    *orientation = 1;
+    size_t at = RIFF_BYTES;
+    while (at < end) {
+        if (end - at < CHUNK_HEADER_BYTES)
+            return false;
+        size_t length = image_read_le32(bytes + at + 4);
+        if (length > end - at - CHUNK_HEADER_BYTES)
+            return false;
+        if (memcmp(bytes + at, "EXIF", 4) == 0)
+            *orientation = image_exif_orientation(bytes + at + CHUNK_HEADER_BYTES, length);
+        at += CHUNK_HEADER_BYTES + length + (length & 1);
+    }
+    return true;
+}
+
+static enum status read_features(const uint8_t *bytes, size_t size, WebPBitstreamFeatures *features,
+                                 struct error *err) {
+    if (WebPGetFeatures(bytes, size, features) != VP8_STATUS_OK)
+        return error_set(err, STATUS_INVALID_IMAGE, "%s", damaged);
+    if (features->has_animation)
+        return error_set(err, STATUS_UNSUPPORTED_IMAGE_FORMAT,
+                         "The file is an animated WebP, which is not supported: send a still "
+                         "picture.");
+    return STATUS_OK;
+}
+
+enum status image_webp_frame(const uint8_t *bytes, size_t size, struct image_frame *frame,
+                             struct error *err) {
+    WebPBitstreamFeatures features;
+    enum status status = read_features(bytes, size, &features, err);
+    if (status != STATUS_OK)
+        return status;
+    unsigned orientation;
+    if (!read_chunks(bytes, size, &orientation))
+        return error_set(err, STATUS_INVALID_IMAGE, "%s", damaged);
+    *frame = (struct image_frame){.width = (uint32_t)features.width,
+                                  .height = (uint32_t)features.height,
+                                  .orientation = orientation};
+    return STATUS_OK;
+}
+
+static bool decode_opaque(const uint8_t *bytes, size_t size, struct image_raster *raster) {
+    size_t row_bytes = (size_t)raster->width * 3;
+    return WebPDecodeRGBInto(bytes, size, raster->rgb, row_bytes * raster->height,
+                             (int)row_bytes) != NULL;
+}
+
+/* Rounds (colour × alpha + 255 × (255 − alpha)) ÷ 255 to nearest, exactly. */
+static uint8_t over_white(unsigned colour, unsigned alpha) {
+    unsigned sum = colour * alpha + 255 * (255 - alpha) + 128;
+    return (uint8_t)((sum + (sum >> 8)) >> 8);
+}
+
+static bool decode_alpha(const uint8_t *bytes, size_t size, uint8_t *rgba,
+                         struct image_raster *raster) {
+    size_t pixels = (size_t)raster->width * raster->height;
+    if (!WebPDecodeRGBAInto(bytes, size, rgba, pixels * 4, (int)raster->width * 4))
+        return false;
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < 3; c++)
+            raster->rgb[i * 3 + c] = over_white(rgba[i * 4 + c], rgba[i * 4 + 3]);
+    return true;
+}
+
+enum status image_webp_pixels(const uint8_t *bytes, size_t size, const struct image_frame *frame,
+                              struct image_raster *raster, struct error *err) {
+    WebPBitstreamFeatures features;
+    enum status status = read_features(bytes, size, &features, err);
+    if (status == STATUS_OK)
+        status = image_raster_create(frame->width, frame->height, raster, err);
+    if (status != STATUS_OK)
+        return status;
+    bool decoded;
+    if (features.has_alpha) {
+        size_t rgba_bytes = (size_t)frame->width * frame->height * 4;
+        uint8_t *rgba = malloc(rgba_bytes);
+        if (!rgba)
+            return error_set(err, STATUS_INTERNAL, "%s", image_no_memory);
+        decoded = decode_alpha(bytes, size, rgba, raster);
+        explicit_bzero(rgba, rgba_bytes);
+        free(rgba);
+    } else {
+        decoded = decode_opaque(bytes, size, raster);
+    }
+    return decoded ? STATUS_OK : error_set(err, STATUS_INVALID_IMAGE, "%s", damaged);
+}
