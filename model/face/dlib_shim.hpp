@@ -1,0 +1,63 @@
+// What the C++ files of this room share: dlib's headers without LAPACK and BLAS, and our pictures
+// as images of dlib's without copying them.
+#ifndef FACEPAIR_MODEL_FACE_DLIB_SHIM_HPP
+#define FACEPAIR_MODEL_FACE_DLIB_SHIM_HPP
+
+#include "model/face/shim.h"
+
+// Debian's dlib/config.h asks for LAPACK and BLAS; the only user here is the singular value
+// decomposition of the detector's 10×10 filters at start, which dlib can do itself. config.h is
+// read once, by this header, so what is undone after it stays undone.
+#include <dlib/test_for_odr_violations.h>
+#undef DLIB_USE_LAPACK
+#undef DLIB_USE_BLAS
+
+#include <dlib/image_processing/frontal_face_detector.h>
+#include <dlib/image_processing/shape_predictor.h>
+#include <dlib/image_transforms/interpolation.h>
+
+#include <cassert>
+#include <exception>
+
+struct face_shape {
+    dlib::shape_predictor predictor;
+    dlib::frontal_face_detector detector; // its filters; never run itself, since running writes
+};
+
+// dlib's generic image interface over rows of pixels that somebody else owns.
+template <typename pixel> struct picture {
+    const pixel *data = nullptr;
+    long rows = 0, columns = 0;
+};
+using rgb_picture = picture<dlib::rgb_pixel>;
+using grey_picture = picture<unsigned char>;
+
+template <typename pixel> long num_rows(const picture<pixel> &image) { return image.rows; }
+template <typename pixel> long num_columns(const picture<pixel> &image) { return image.columns; }
+template <typename pixel> const void *image_data(const picture<pixel> &image) { return image.data; }
+template <typename pixel> long width_step(const picture<pixel> &image) {
+    return image.columns * static_cast<long>(sizeof(pixel));
+}
+namespace dlib {
+template <typename pixel> struct image_traits<picture<pixel>> { using pixel_type = pixel; };
+} // namespace dlib
+
+inline rgb_picture picture_of(const struct image *image) {
+    static_assert(sizeof(dlib::rgb_pixel) == 3);
+    return {reinterpret_cast<const dlib::rgb_pixel *>(image->rgb), static_cast<long>(image->height),
+            static_cast<long>(image->width)};
+}
+
+// Runs work and turns what it throws into a status.
+template <typename function>
+enum status shim_guard(struct error *err, const char *what, function work) noexcept {
+    try {
+        return work();
+    } catch (const std::exception &cause) {
+        return error_set(err, STATUS_INTERNAL, "%s: %s", what, cause.what());
+    } catch (...) {
+        return error_set(err, STATUS_INTERNAL, "%s: unknown exception", what);
+    }
+}
+
+#endif

@@ -1,0 +1,156 @@
+/* One photograph at a time through decode, detect, align, normalise. The photograph's pixels are
+ * overwritten as soon as the chip is cut, the chip as soon as the network's input is written. */
+#include "model/prepare.h"
+
+#include "server/clock.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PREPARE_PATH_MAX = 4096 };
+
+struct prepare_shared {
+    struct face_shape *shape;
+};
+
+struct preparer {
+    struct face_detector *detector;
+    uint8_t *chip; /* (side, side, 3) of the last input asked for */
+    uint32_t chip_side;
+};
+
+enum status prepare_shared_open(const char *data_directory, struct prepare_shared **shared,
+                                struct error *err) {
+    char path[PREPARE_PATH_MAX];
+    int length =
+        snprintf(path, sizeof path, "%s/face/shape_predictor_5_face_landmarks.dat", data_directory);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return error_set(err, STATUS_INTERNAL, "the data directory's path is too long");
+    struct prepare_shared *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    enum status status = face_shape_open(path, &opened->shape, err);
+    if (status) {
+        free(opened);
+        return status;
+    }
+    *shared = opened;
+    return STATUS_OK;
+}
+
+void prepare_shared_close(struct prepare_shared *shared) {
+    if (!shared)
+        return;
+    face_shape_close(shared->shape);
+    free(shared);
+}
+
+struct preparer *preparer_create(const struct prepare_shared *shared) {
+    struct preparer *preparer = calloc(1, sizeof *preparer);
+    if (!preparer)
+        return NULL;
+    preparer->detector = face_detector_create(shared->shape);
+    if (!preparer->detector) {
+        free(preparer);
+        return NULL;
+    }
+    return preparer;
+}
+
+void preparer_destroy(struct preparer *preparer) {
+    if (!preparer)
+        return;
+    face_detector_destroy(preparer->detector);
+    free(preparer->chip);
+    free(preparer);
+}
+
+static size_t chip_bytes(uint32_t side) { return (size_t)side * side * 3; }
+
+static bool reserve_chip(struct preparer *preparer, uint32_t side) {
+    if (preparer->chip && preparer->chip_side == side)
+        return true;
+    free(preparer->chip);
+    preparer->chip = malloc(chip_bytes(side));
+    preparer->chip_side = side;
+    return preparer->chip != NULL;
+}
+
+/* rgb (side, side, 3) -> out (3, side, side). */
+static void normalise(const uint8_t *rgb, const struct card_input *input, float *out) {
+    size_t plane = (size_t)input->side * input->side;
+    for (int channel = 0; channel < 3; channel++) {
+        float mean = input->mean[channel], std = input->std[channel];
+        float *to = out + (size_t)channel * plane;
+        for (size_t i = 0; i < plane; i++)
+            to[i] = ((float)rgb[3 * i + (size_t)channel] - mean) / std;
+    }
+}
+
+static enum status align(struct preparer *preparer, const struct card_input *input,
+                         const struct image *image, const struct face *face, float *out,
+                         struct error *err) {
+    enum status status = face_chip(image, face, input->side, input->padding, preparer->chip, err);
+    if (status)
+        return status;
+    normalise(preparer->chip, input, out);
+    explicit_bzero(preparer->chip, chip_bytes(input->side));
+    return STATUS_OK;
+}
+
+/* From pixels of the decoded image to pixels of the upright full-resolution one. */
+static void scale_face(struct face *face, const struct image *image) {
+    double across = (double)image->info.width / image->width;
+    double down = (double)image->info.height / image->height;
+    face->x *= across;
+    face->width *= across;
+    face->y *= down;
+    face->height *= down;
+    for (int i = 0; i < FACE_LANDMARKS; i++) {
+        face->landmarks[i][0] *= across;
+        face->landmarks[i][1] *= down;
+    }
+}
+
+enum status prepare_face(struct preparer *preparer, const struct card_input *input,
+                         const struct image_limits *limits, const uint8_t *bytes, size_t size,
+                         enum face_choice choice, enum prepare_no_face no_face, float *out,
+                         struct prepared *prepared, struct error *err) {
+    assert(input->kind == CARD_INPUT_CHIP && input->side > 0);
+    *prepared = (struct prepared){0};
+    if (!reserve_chip(preparer, input->side))
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+
+    uint64_t begun = clock_monotonic_us();
+    struct image image = {0};
+    enum status status = image_decode(bytes, size, limits, FACE_LONG_SIDE, &image, err);
+    uint64_t decoded = clock_monotonic_us();
+    prepared->decode_us = decoded - begun;
+    if (status) {
+        /* The header may be sound where the rest is not; what the decoder said stays. */
+        if (image_probe(bytes, size, limits, &prepared->info, NULL))
+            prepared->info = (struct image_info){0};
+        return status;
+    }
+    prepared->info = image.info;
+
+    status = face_find(preparer->detector, &image, choice, &prepared->face, err);
+    if (status == STATUS_NO_FACE && no_face == PREPARE_CENTRE) {
+        face_centre(preparer->detector, &image, &prepared->face);
+        status = STATUS_OK;
+    }
+    uint64_t detected = clock_monotonic_us();
+    prepared->detect_us = detected - decoded;
+
+    if (!status)
+        status = align(preparer, input, &image, &prepared->face, out, err);
+    if (!status)
+        scale_face(&prepared->face, &image);
+    else
+        prepared->face = (struct face){0};
+    image_release(&image);
+    prepared->align_us = clock_monotonic_us() - detected;
+    return status;
+}
