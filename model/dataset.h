@@ -14,15 +14,17 @@ struct dataset_pair {
 };
 
 struct dataset_pairs {
-    char *
-        *images; /* paths below the image directory, each once: "AJ_Cook/AJ_Cook_0001.jpg"; owned */
+    /* Paths below the image directory, each once: "AJ_Cook/AJ_Cook_0001.jpg"; owned. */
+    char **images;
     uint32_t images_count;
     struct dataset_pair *pairs;
     size_t pairs_count;
 };
 
 /* LFW format: first line N (or "folds<TAB>N"), then N lines "name i j" and N lines "name1 i name2
- * j" (per fold). STATUS_INVALID_FIELD with the line number. */
+ * j" (per fold); at most a million pairs. A name that could leave the image directory is refused.
+ * STATUS_INVALID_FIELD with the line number; STATUS_INTERNAL when the file cannot be read. On
+ * STATUS_OK the caller gives *pairs to dataset_pairs_release. */
 enum status dataset_pairs_read(const char *path, struct dataset_pairs *pairs, struct error *err);
 void dataset_pairs_release(struct dataset_pairs *pairs);
 

@@ -18,14 +18,36 @@ struct evaluation_pair {
 struct evaluation {
     size_t pairs, genuine, impostor;
     size_t true_accept, false_accept, true_reject, false_reject; /* at threshold */
-    double threshold, accuracy, precision, recall, f1, fmr, fnmr;
-    double roc_auc;            /* of −distance, ties count half */
-    double eer, eer_threshold; /* where FMR and FNMR cross, linearly interpolated */
+    double threshold;
+    double accuracy;  /* (true accepts + true rejects) ÷ pairs */
+    double precision; /* true accepts ÷ accepts; 0 when nothing is accepted */
+    double recall;    /* true accepts ÷ genuine = 1 − FNMR */
+    double f1;        /* harmonic mean of both = 2 TA ÷ (2 TA + FA + FR) */
+    double fmr, fnmr; /* false accepts ÷ impostor, false rejects ÷ genuine */
+    /* The chance that a genuine pair is nearer than an impostor pair, ties counting half. */
+    double roc_auc;
+    /* Where FMR = FNMR on the ROC curve, whose points are joined by straight lines, and the
+     * threshold there, interpolated alike. */
+    double eer, eer_threshold;
 };
 
-/* STATUS_INVALID_FIELD unless both kinds are present and all distances finite. Sorts a copy: O(n
- * log n). */
+/* STATUS_INVALID_FIELD unless both kinds are present and all distances finite and not negative.
+ * Sorts a copy: O(n log n). */
 enum status evaluation_measure(const struct evaluation_pair *pairs, size_t count, double threshold,
                                struct evaluation *evaluation, struct error *err);
+
+/* What a measurement was made of, besides its numbers: with them, evaluation.json. */
+struct evaluation_report {
+    const char *protocol; /* "lfw-view1-train"; what is compared with what */
+    const char *model, *version, *weights_sha256;
+    const char *pairs_sha256;   /* of the pairs file */
+    const char *face, *no_face; /* the choices made: "centre", "reject" */
+    size_t pairs_listed;        /* in the file; those left out have an image without a face */
+    size_t images, faces_not_found;
+    const struct evaluation *evaluation;
+};
+
+/* evaluation.json, as card_read() reads it; from malloc. NULL: out of memory. */
+char *evaluation_json(const struct evaluation_report *report, size_t *size);
 
 #endif

@@ -1,0 +1,228 @@
+/* LFW's pairs files.
+ *
+ * Two headers occur: "N" (the development views: one set) and "FOLDS<TAB>N" (View 2). A set is N
+ * lines "NAME I J", two images of one person, and then N lines "NAME1 I NAME2 J", images of two. An
+ * image is NAME/NAME_IIII.jpg. Fields are separated by tabs or spaces.
+ *
+ * The text is hostile: a name becomes part of a path, so it may hold neither a slash nor begin with
+ * a dot; counts are bounded before anything is allocated for them; a line too many or too few is an
+ * error, since a file cut short would otherwise give a number that looks right.
+ *
+ * Each image occurs once in `images`; a hash table (open addressing, at most half full, sized for
+ * the announced number of pairs) finds the ones already there.
+ */
+#include "model/dataset.h"
+
+#include "model/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FILE_BYTES_MAX = 64 * 1024 * 1024,
+    PAIRS_MAX = 1000000,
+    FOLDS_MAX = 1000,
+    NAME_MAX_BYTES = 100,
+    NUMBER_MAX = 9999,
+    FIELDS_MAX = 4,
+    EMPTY = -1
+};
+
+struct reader {
+    char *next; /* the rest of the text; lines are cut in place */
+    unsigned line;
+    struct dataset_pairs *pairs;
+    int64_t *table; /* indexes into images */
+    size_t table_size;
+    struct error *err;
+};
+
+static enum status fault(const struct reader *reader, const char *what) {
+    return error_set(reader->err, STATUS_INVALID_FIELD, "line %u of the pairs file: %s",
+                     reader->line, what);
+}
+
+/* ---- lines and fields ---- */
+
+/* The next line that is not blank, without its end; NULL at the end of the text. */
+static char *next_line(struct reader *reader) {
+    while (*reader->next) {
+        char *line = reader->next;
+        size_t length = strcspn(line, "\n");
+        reader->next += length + (line[length] == '\n');
+        reader->line++;
+        if (length > 0 && line[length - 1] == '\r')
+            length--;
+        line[length] = '\0';
+        if (line[strspn(line, " \t")])
+            return line;
+    }
+    return NULL;
+}
+
+/* Cuts the line into fields; more than FIELDS_MAX are counted as FIELDS_MAX + 1. */
+static int split(char *line, char *fields[FIELDS_MAX]) {
+    int count = 0;
+    char *rest = line;
+    for (;;) {
+        rest += strspn(rest, " \t");
+        if (!*rest)
+            return count;
+        if (count == FIELDS_MAX)
+            return FIELDS_MAX + 1;
+        fields[count++] = rest;
+        rest += strcspn(rest, " \t");
+        if (*rest)
+            *rest++ = '\0';
+    }
+}
+
+static bool parse_number(const char *text, unsigned most, unsigned *number) {
+    size_t length = strlen(text);
+    if (length == 0 || length > 7 || strspn(text, "0123456789") != length)
+        return false;
+    unsigned long value = strtoul(text, NULL, 10);
+    *number = (unsigned)value;
+    return value >= 1 && value <= most;
+}
+
+static bool name_valid(const char *name) {
+    size_t length = strlen(name);
+    if (length == 0 || length > NAME_MAX_BYTES || name[0] == '.')
+        return false;
+    for (const char *p = name; *p; p++)
+        if (*p == '/' || *p == '\\' || (unsigned char)*p < 0x20 || *p == 0x7f)
+            return false;
+    return true;
+}
+
+/* ---- images, each once ---- */
+
+static uint64_t hash(const char *text) {
+    uint64_t value = 14695981039346656037u; /* FNV-1a */
+    for (; *text; text++)
+        value = (value ^ (unsigned char)*text) * 1099511628211u;
+    return value;
+}
+
+static enum status add_image(struct reader *reader, const char *path, uint32_t *index) {
+    struct dataset_pairs *pairs = reader->pairs;
+    size_t slot = hash(path) % reader->table_size;
+    while (reader->table[slot] != EMPTY) {
+        if (strcmp(pairs->images[reader->table[slot]], path) == 0) {
+            *index = (uint32_t)reader->table[slot];
+            return STATUS_OK;
+        }
+        slot = (slot + 1) % reader->table_size;
+    }
+    char *copy = strdup(path);
+    if (!copy)
+        return error_set(reader->err, STATUS_INTERNAL, "out of memory");
+    reader->table[slot] = pairs->images_count;
+    *index = pairs->images_count;
+    pairs->images[pairs->images_count++] = copy;
+    return STATUS_OK;
+}
+
+static enum status add_numbered(struct reader *reader, const char *name, const char *number_text,
+                                uint32_t *index) {
+    unsigned number;
+    if (!name_valid(name))
+        return fault(reader, "not a person's name");
+    if (!parse_number(number_text, NUMBER_MAX, &number))
+        return fault(reader, "not an image's number (1 to 9999)");
+    char path[2 * NAME_MAX_BYTES + 16];
+    snprintf(path, sizeof(path), "%s/%s_%04u.jpg", name, name, number);
+    return add_image(reader, path, index);
+}
+
+/* ---- the file ---- */
+
+static enum status read_pair(struct reader *reader, bool same) {
+    char *line = next_line(reader), *fields[FIELDS_MAX];
+    if (!line)
+        return fault(reader, "the file ends before the number of pairs that its first line says");
+    int count = split(line, fields);
+    if (count != (same ? 3 : 4))
+        return fault(reader, same ? "expected NAME I J" : "expected NAME1 I NAME2 J");
+    struct dataset_pair *pair = &reader->pairs->pairs[reader->pairs->pairs_count];
+    enum status status = add_numbered(reader, fields[0], fields[1], &pair->a);
+    if (status == STATUS_OK)
+        status = add_numbered(reader, same ? fields[0] : fields[2], fields[same ? 2 : 3], &pair->b);
+    if (status != STATUS_OK)
+        return status;
+    if (!same && strcmp(fields[0], fields[2]) == 0)
+        return fault(reader, "a pair of two people names one");
+    if (pair->a == pair->b)
+        return fault(reader, "a pair names one image twice");
+    pair->same = same;
+    reader->pairs->pairs_count++;
+    return STATUS_OK;
+}
+
+static enum status read_header(struct reader *reader, unsigned *folds, unsigned *half) {
+    char *line = next_line(reader), *fields[FIELDS_MAX];
+    int count = line ? split(line, fields) : 0;
+    *folds = 1;
+    bool valid = (count == 1 && parse_number(fields[0], PAIRS_MAX, half)) ||
+                 (count == 2 && parse_number(fields[0], FOLDS_MAX, folds) &&
+                  parse_number(fields[1], PAIRS_MAX, half));
+    if (!valid)
+        return fault(reader, "expected the number of pairs, or FOLDS and the number");
+    if ((uint64_t)*folds * *half * 2 > PAIRS_MAX)
+        return fault(reader, "more than a million pairs");
+    return STATUS_OK;
+}
+
+static enum status allocate(struct reader *reader, size_t pairs) {
+    reader->pairs->pairs = calloc(pairs, sizeof(*reader->pairs->pairs));
+    reader->pairs->images = calloc(2 * pairs, sizeof(*reader->pairs->images));
+    reader->table_size = 4 * pairs + 1;
+    reader->table = malloc(reader->table_size * sizeof(*reader->table));
+    if (!reader->pairs->pairs || !reader->pairs->images || !reader->table)
+        return error_set(reader->err, STATUS_INTERNAL, "out of memory");
+    for (size_t i = 0; i < reader->table_size; i++)
+        reader->table[i] = EMPTY;
+    return STATUS_OK;
+}
+
+static enum status read_text(struct reader *reader) {
+    unsigned folds, half;
+    enum status status = read_header(reader, &folds, &half);
+    if (status == STATUS_OK)
+        status = allocate(reader, (size_t)folds * half * 2);
+    for (unsigned fold = 0; fold < folds && status == STATUS_OK; fold++)
+        for (unsigned i = 0; i < 2 * half && status == STATUS_OK; i++)
+            status = read_pair(reader, i < half);
+    if (status == STATUS_OK && next_line(reader))
+        status = fault(reader, "more lines than the first line says");
+    return status;
+}
+
+enum status dataset_pairs_read(const char *path, struct dataset_pairs *pairs, struct error *err) {
+    memset(pairs, 0, sizeof(*pairs));
+    char *text;
+    size_t size;
+    enum status status = file_read(path, FILE_BYTES_MAX, &text, &size, err);
+    if (status != STATUS_OK)
+        return status;
+    struct reader reader = {.next = text, .pairs = pairs, .err = err};
+    if (strlen(text) != size)
+        status = error_set(err, STATUS_INVALID_FIELD, "the pairs file is not text");
+    else
+        status = read_text(&reader);
+    free(reader.table);
+    free(text);
+    if (status != STATUS_OK)
+        dataset_pairs_release(pairs);
+    return status;
+}
+
+void dataset_pairs_release(struct dataset_pairs *pairs) {
+    for (uint32_t i = 0; i < pairs->images_count; i++)
+        free(pairs->images[i]);
+    free(pairs->images);
+    free(pairs->pairs);
+    memset(pairs, 0, sizeof(*pairs));
+}
