@@ -1,0 +1,50 @@
+#include "api/health.h"
+
+#include "api/problem.h"
+#include "api/service.h"
+#include "server/http/reply.h"
+
+#include <string.h>
+
+static struct service *service_of(const struct http_request *request) {
+    return http_request_application(request)->context;
+}
+
+static void reply_state(struct http_request *request, const char *json) {
+    static const struct http_header headers[] = {{"Cache-Control", "no-store"}, {NULL, NULL}};
+    http_reply_static(request, 200, "application/json", json, strlen(json), headers);
+}
+
+void health_live(struct http_request *request) { reply_state(request, "{\"status\":\"live\"}"); }
+
+/* The listeners open when the models are warm, so whoever can ask is told yes. */
+void health_startup(struct http_request *request) {
+    reply_state(request, "{\"status\":\"started\"}");
+}
+
+void health_ready(struct http_request *request) {
+    if (service_ready(service_of(request)))
+        reply_state(request, "{\"status\":\"ready\"}");
+    else
+        problem_reply(request, STATUS_DRAINING, NULL);
+}
+
+static void sample_queue(struct metrics *metrics, struct queue *queue, const char *name) {
+    metrics_set(metrics, METRIC_QUEUE_LENGTH, (double)queue_length(queue), name);
+    metrics_set(metrics, METRIC_QUEUE_CAPACITY, (double)queue_capacity(queue), name);
+}
+
+void health_metrics(struct http_request *request) {
+    struct service *service = service_of(request);
+    struct metrics *metrics = service->metrics;
+    sample_queue(metrics, pool_queue(service->pool), "prepare");
+    sample_queue(metrics, batcher_queue(service->batcher), "embed");
+    metrics_set(metrics, METRIC_READY, service_ready(service) ? 1 : 0);
+    metrics_set(metrics, METRIC_LOOP_LAG, (double)loop_lag_us(service->loop) / 1e6);
+    size_t size;
+    char *text = metrics_text(metrics, &size);
+    if (text)
+        http_reply_take(request, 200, METRICS_CONTENT_TYPE, text, size, NULL);
+    else
+        problem_reply(request, STATUS_INTERNAL, &(struct error){"out of memory for /metrics"});
+}

@@ -1,0 +1,12 @@
+/* Probes and /metrics. None of them depends on load. */
+#ifndef FACEPAIR_API_HEALTH_H
+#define FACEPAIR_API_HEALTH_H
+
+#include "server/http/request.h"
+
+void health_live(struct http_request *request);    /* the loop turns */
+void health_ready(struct http_request *request);   /* models are warm and nothing drains */
+void health_startup(struct http_request *request); /* models are loaded */
+void health_metrics(struct http_request *request);
+
+#endif

@@ -1,0 +1,121 @@
+#include "api/models.h"
+
+#include "api/model_json.h"
+#include "api/problem.h"
+#include "api/send.h"
+#include "api/service.h"
+#include "api/verify_options.h"
+#include "server/http/reply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { REFERENCE_SIZE = CARD_NAME_MAX + 1 + CARD_VERSION_MAX + 1, ETAG_SIZE = 128 };
+
+json_t *model_metrics_json(const struct card *card) {
+    const struct card_metrics *m = &card->metrics;
+    if (!m->known)
+        return json_null();
+    return json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "protocol", m->protocol,
+                     "pairs", (json_int_t)m->pairs, "accuracy", m->accuracy, "precision",
+                     m->precision, "recall", m->recall, "f1", m->f1, "roc_auc", m->roc_auc, "eer",
+                     m->eer, "threshold", m->threshold);
+}
+
+json_t *model_thresholds_json(const struct card *card) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < card->thresholds_count; i++) {
+        const struct card_threshold *t = &card->thresholds[i];
+        json_t *fnmr = t->fnmr_known ? json_real(t->fnmr) : json_null();
+        if (json_array_append_new(list, json_pack("{s:f, s:f, s:o}", "fmr", t->fmr, "threshold",
+                                                  t->threshold, "fnmr", fnmr)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static bool is_default(struct service *service, const struct model_version *version) {
+    struct model_version *chosen;
+    if (registry_acquire(service->registry, NULL, &chosen, NULL) != STATUS_OK)
+        return false;
+    bool same = chosen == version;
+    registry_release(service->registry, chosen);
+    return same;
+}
+
+static json_t *summary_json(struct service *service, const struct model_version *version) {
+    const struct card *card = &version->card;
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:s, s:i, s:s, s:o, s:o}", "object", "model",
+                     "name", card->name, "version", card->version, "active", version->active,
+                     "default", is_default(service, version), "architecture", card->architecture,
+                     "embedding_length", (int)card->embedding_length, "metric", card->distance,
+                     "thresholds", model_thresholds_json(card), "metrics",
+                     model_metrics_json(card));
+}
+
+void models_list(struct http_request *request) {
+    struct service *service = http_request_application(request)->context;
+    json_t *data = json_array();
+    for (size_t i = 0; i < registry_count(service->registry); i++)
+        (void)json_array_append_new(data, summary_json(service, registry_at(service->registry, i)));
+    send_json(request, 200,
+              json_pack("{s:s, s:o, s:b}", "object", "list", "data", data, "has_more", 0), NULL);
+}
+
+/* The segment as it was sent; "%40" is the one escape a path may have. */
+static bool read_reference(const char *segment, char reference[REFERENCE_SIZE]) {
+    const char *escape = strstr(segment, "%40");
+    int size = escape ? snprintf(reference, REFERENCE_SIZE, "%.*s@%s", (int)(escape - segment),
+                                 segment, escape + 3)
+                      : snprintf(reference, REFERENCE_SIZE, "%s", segment);
+    bool version_named;
+    return size > 0 && size < REFERENCE_SIZE && model_reference_valid(reference, &version_named);
+}
+
+static bool matches(const char *if_none_match, const char *etag) {
+    return if_none_match && (strcmp(if_none_match, "*") == 0 || strstr(if_none_match, etag));
+}
+
+static void reply_version(struct http_request *request, struct service *service,
+                          const struct model_version *version) {
+    char etag[ETAG_SIZE];
+    snprintf(etag, sizeof etag, "\"%s@%s-%.16s-%c%c\"", version->card.name, version->card.version,
+             version->card.weights_sha256, version->active ? 'a' : '-',
+             version->card.metrics.known ? 'm' : '-');
+    const struct http_header headers[] = {
+        {"ETag", etag}, {"Cache-Control", "no-cache"}, {NULL, NULL}};
+    if (matches(http_request_header(request, "If-None-Match"), etag)) {
+        http_reply_empty(request, 304, headers);
+        return;
+    }
+    json_t *root = summary_json(service, version);
+    json_t *card = json_loads(version->card.json, JSON_REJECT_DUPLICATES, NULL);
+    if (!root || !card || json_object_set_new(root, "card", card) != 0) {
+        json_decref(root);
+        root = NULL;
+    }
+    send_json(request, 200, root, headers);
+}
+
+void models_show(struct http_request *request) {
+    struct service *service = http_request_application(request)->context;
+    char reference[REFERENCE_SIZE];
+    struct model_version *version;
+    struct error err;
+    if (!read_reference(http_request_parameter(request), reference)) {
+        problem_reply(request,
+                      error_set(&err, STATUS_INVALID_NAME,
+                                "A model is NAME or NAME@VERSION; '@' may be written %%40."),
+                      &err);
+        return;
+    }
+    enum status status = registry_acquire(service->registry, reference, &version, &err);
+    if (status != STATUS_OK) {
+        problem_reply(request, status, &err);
+        return;
+    }
+    reply_version(request, service, version);
+    registry_release(service->registry, version);
+}

@@ -1,0 +1,97 @@
+#include "api/problem.h"
+
+#include "api/service.h"
+#include "server/http/reply.h"
+#include "server/log.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What is said when there is no memory left to say it. */
+static const char NO_MEMORY[] =
+    "{\"type\":\"urn:facepair:problem:internal\",\"title\":\"Internal error\",\"status\":500,"
+    "\"code\":\"internal\",\"detail\":\"The request failed.\",\"errors\":[{\"code\":\"internal\","
+    "\"detail\":\"The request failed.\"}]}";
+
+/* What the client is told. Own words for 500 and above: the cause is for the log. */
+static const char *public_detail(const struct fault *fault) {
+    switch (fault->status) {
+    case STATUS_OVERLOADED:
+        return "Too much work is waiting; try again after Retry-After seconds.";
+    case STATUS_DRAINING:
+        return "The service is shutting down; send the request to another instance.";
+    case STATUS_DEADLINE_EXCEEDED:
+        return "The deadline of the request passed before its turn came.";
+    case STATUS_INTERNAL:
+        return "The request failed for a reason of the service's own; the log has it under this "
+               "request_id.";
+    default:
+        return fault->error.detail[0] ? fault->error.detail : status_title(fault->status);
+    }
+}
+
+/* Text that a client sent need not be UTF-8; jansson refuses what is not, and a field that cannot
+ * be named is left out. */
+static json_t *error_item(const struct fault *fault) {
+    json_t *item =
+        json_pack("{s:s, s:s}", "code", status_code(fault->status), "detail", public_detail(fault));
+    if (item && fault->field[0])
+        (void)json_object_set_new(item, "field", json_string(fault->field));
+    return item;
+}
+
+static json_t *document(const struct http_request *request, const struct faults *faults) {
+    const struct fault *first = &faults->list[0];
+    char type[96];
+    snprintf(type, sizeof type, "urn:facepair:problem:%s", status_code(first->status));
+    json_t *errors = json_array();
+    for (size_t i = 0; i < faults->count; i++)
+        if (json_array_append_new(errors, error_item(&faults->list[i])) != 0)
+            break;
+    json_t *root = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o}", "type", type, "title",
+                             status_title(first->status), "status", status_http(first->status),
+                             "code", status_code(first->status), "detail", public_detail(first),
+                             "request_id", http_request_id(request), "errors", errors);
+    if (root && status_http(first->status) == 422 && first->field[0])
+        (void)json_object_set_new(root, "image", json_string(first->field));
+    return root;
+}
+
+static void log_causes(const struct http_request *request, const struct faults *faults) {
+    for (size_t i = 0; i < faults->count; i++)
+        if (faults->list[i].status == STATUS_INTERNAL)
+            log_event(LOG_ERROR, "internal_error", LOG_STR("request_id", http_request_id(request)),
+                      LOG_STR("detail", faults->list[i].error.detail));
+}
+
+void problem_reply_faults(struct http_request *request, const struct faults *faults) {
+    assert(faults->count > 0);
+    enum status status = faults->list[0].status;
+    log_causes(request, faults);
+    char retry_after[16];
+    struct http_header headers[2] = {{0}};
+    if (status == STATUS_OVERLOADED || status == STATUS_DRAINING) {
+        const struct service *service = http_request_application(request)->context;
+        snprintf(retry_after, sizeof retry_after, "%u", service_retry_after_s(service));
+        headers[0] = (struct http_header){"Retry-After", retry_after};
+    }
+    json_t *root = document(request, faults);
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
+    if (text)
+        http_reply_take(request, status_http(status), PROBLEM_CONTENT_TYPE, text, strlen(text),
+                        headers);
+    else
+        http_reply_static(request, 500, PROBLEM_CONTENT_TYPE, NO_MEMORY, sizeof NO_MEMORY - 1,
+                          NULL);
+}
+
+void problem_reply(struct http_request *request, enum status status, const struct error *err) {
+    struct faults faults;
+    faults.count = 0;
+    static const struct error none;
+    faults_add_error(&faults, status, NULL, err ? err : &none);
+    problem_reply_faults(request, &faults);
+}

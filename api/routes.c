@@ -1,0 +1,68 @@
+/* The table of contents: every endpoint of the service, one a line. openapi.yaml describes the same
+ * ones; tests hold the two against each other. */
+#include "api/routes.h"
+
+#include "api/health.h"
+#include "api/info.h"
+#include "api/models.h"
+#include "api/openapi.h"
+#include "api/verify.h"
+
+#include <assert.h>
+
+enum { PUBLIC = HTTP_PUBLIC, SCRAPE = HTTP_ADMIN | HTTP_METRICS };
+enum { EVERYWHERE = HTTP_PUBLIC | HTTP_ADMIN | HTTP_METRICS };
+
+#define GET(path_, listeners_, finish_)                                                            \
+    {                                                                                              \
+        .method = "GET", .path = (path_), .route = (path_), .listeners = (listeners_),             \
+        .finish = (finish_)                                                                        \
+    }
+#define PROBE(path_, route_, finish_)                                                              \
+    {                                                                                              \
+        .method = "GET", .path = (path_), .route = (route_), .listeners = EVERYWHERE,              \
+        .probe = true, .finish = (finish_)                                                         \
+    }
+#define VERIFY(path_)                                                                              \
+    {                                                                                              \
+        .method = "POST", .path = (path_), .route = "/v1/verify", .listeners = PUBLIC,             \
+        .admit = verify_admit, .finish = verify_finish, .abandon = verify_abandon,                 \
+        .release = verify_release                                                                  \
+    }
+
+/* clang-format off */
+static const struct http_endpoint ENDPOINTS[] = {
+    VERIFY("/v1/verify"),
+    VERIFY("/verify"),
+    GET("/v1/models", PUBLIC, models_list),
+    GET("/v1/models/{model}", PUBLIC, models_show),
+    GET("/v1/info", PUBLIC, info_show),
+    GET("/openapi.json", PUBLIC, openapi_show),
+    GET("/metrics", SCRAPE, health_metrics),
+    PROBE("/livez", "/livez", health_live),
+    PROBE("/healthz", "/livez", health_live),
+    PROBE("/readyz", "/readyz", health_ready),
+    PROBE("/startupz", "/startupz", health_startup),
+};
+/* clang-format on */
+
+void routes_build(struct service *service) {
+    const struct service_limits *limits = &service->options.limits;
+    service->verify_body = (struct http_body_limits){
+        .kinds = HTTP_BODY_MULTIPART | HTTP_BODY_JSON,
+        .multipart_bytes_max = limits->multipart_bytes_max,
+        .json_bytes_max = limits->json_bytes_max,
+        .file_bytes_max = limits->image.bytes_max,
+        .field_bytes_max = limits->field_bytes_max,
+        .parts_max = (unsigned)limits->parts_max,
+        .files = VERIFY_IMAGE_FIELDS,
+    };
+    size_t count = sizeof ENDPOINTS / sizeof ENDPOINTS[0];
+    assert(count <= SERVICE_ENDPOINTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        service->endpoints[i] = ENDPOINTS[i];
+        if (ENDPOINTS[i].finish == verify_finish)
+            service->endpoints[i].body = &service->verify_body;
+        service->table[i] = &service->endpoints[i];
+    }
+}

@@ -1,0 +1,145 @@
+#include "api/service.h"
+
+#include "api/problem.h"
+#include "api/routes.h"
+#include "model/decision.h"
+
+#include <stdlib.h>
+
+/* A little nicer than the loop: answers go out before new work is begun. */
+enum { POOL_NICE = 1, BATCH_MS_MAX = 250, BATCH_FACES_MAX = 64, RETRY_AFTER_S_MAX = 60 };
+
+static enum status create_preparer(void *argument, void **context, struct error *err) {
+    struct preparer *preparer = preparer_create(argument);
+    if (!preparer)
+        return error_set(err, STATUS_INTERNAL, "out of memory for a preparation thread");
+    *context = preparer;
+    return STATUS_OK;
+}
+
+static void destroy_preparer(void *context) { preparer_destroy(context); }
+
+static enum status start_pool(struct service *service, struct error *err) {
+    const struct pool_options options = {
+        .name = "prepare",
+        .threads = service->prepare_threads,
+        .tasks_max = service->options.limits.prepare_tasks_max,
+        .nice = POOL_NICE,
+        .context_create = create_preparer,
+        .context_destroy = destroy_preparer,
+        .argument = service->prepare,
+    };
+    return pool_create(&options, &service->pool, err);
+}
+
+static enum status start_batcher(struct service *service, struct error *err) {
+    const struct batcher_options options = {
+        .pairs_max = service->options.limits.pairs_max,
+        .batch_ms_max = BATCH_MS_MAX,
+        .faces_max = BATCH_FACES_MAX,
+        .metrics = service->metrics,
+    };
+    return batcher_create(&options, &service->batcher, err);
+}
+
+/* A default that the default model cannot keep would be every client's error. */
+static enum status check_default_rule(struct service *service, struct error *err) {
+    struct model_version *version;
+    enum status status = registry_acquire(service->registry, NULL, &version, err);
+    if (status != STATUS_OK)
+        return status;
+    struct decision decision;
+    struct error cause;
+    if (decision_by_max_fmr(&version->card, service->options.default_max_fmr, &decision, &cause) !=
+        STATUS_OK)
+        status = error_set(err, STATUS_INTERNAL,
+                           "model %s@%s cannot decide at --default-max-fmr %g: %.120s",
+                           version->card.name, version->card.version,
+                           service->options.default_max_fmr, cause.detail);
+    registry_release(service->registry, version);
+    return status;
+}
+
+static enum status start(struct service *service, struct error *err) {
+    const struct service_options *options = &service->options;
+    enum status status = prepare_shared_open(options->data_directory, &service->prepare, err);
+    if (status == STATUS_OK)
+        status =
+            registry_open(options->data_directory, options->default_model, &service->registry, err);
+    if (status == STATUS_OK)
+        status = check_default_rule(service, err);
+    if (status == STATUS_OK)
+        status = start_batcher(service, err);
+    if (status == STATUS_OK)
+        status = start_pool(service, err);
+    return status;
+}
+
+static void describe(struct service *service) {
+    metrics_set(service->metrics, METRIC_BUILD_INFO, 1, FACEPAIR_VERSION);
+    for (size_t i = 0; i < registry_count(service->registry); i++) {
+        const struct model_version *version = registry_at(service->registry, i);
+        metrics_set(service->metrics, METRIC_MODEL_INFO, 1, version->card.name,
+                    version->card.version, version->active ? "true" : "false",
+                    service->options.device);
+    }
+}
+
+enum status service_create(const struct service_options *options, struct loop *loop,
+                           struct service **created, struct error *err) {
+    struct service *service = calloc(1, sizeof *service);
+    if (!service)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    service->options = *options;
+    service->loop = loop;
+    service->prepare_threads = options->prepare_threads ? options->prepare_threads : cpus_granted();
+    service->metrics = metrics_create();
+    enum status status =
+        service->metrics ? start(service, err) : error_set(err, STATUS_INTERNAL, "out of memory");
+    if (status != STATUS_OK) {
+        service_destroy(service);
+        return status;
+    }
+    routes_build(service);
+    describe(service);
+    *created = service;
+    return STATUS_OK;
+}
+
+void service_destroy(struct service *service) {
+    if (!service)
+        return;
+    pool_destroy(service->pool);
+    if (service->batcher)
+        batcher_destroy(service->batcher);
+    if (service->registry)
+        registry_close(service->registry);
+    if (service->prepare)
+        prepare_shared_close(service->prepare);
+    if (service->metrics)
+        metrics_destroy(service->metrics);
+    free(service);
+}
+
+struct http_application service_application(struct service *service) {
+    return (struct http_application){
+        .endpoints = service->table,
+        .reply_problem = problem_reply,
+        .metrics = service->metrics,
+        .context = service,
+    };
+}
+
+void service_drain(struct service *service) { service->draining = true; }
+
+bool service_ready(const struct service *service) { return !service->draining; }
+
+unsigned service_retry_after_s(const struct service *service) {
+    double waiting = (double)queue_length(pool_queue(service->pool));
+    double seconds = waiting * service->prepare_us / 1e6 / service->prepare_threads;
+    unsigned embed_s = batcher_retry_after_s(service->batcher);
+    unsigned s = seconds < RETRY_AFTER_S_MAX ? (unsigned)seconds + 1 : RETRY_AFTER_S_MAX;
+    if (s < embed_s)
+        s = embed_s;
+    return s < RETRY_AFTER_S_MAX ? s : RETRY_AFTER_S_MAX;
+}

@@ -1,0 +1,81 @@
+/* The application as one context: what every endpoint may reach. Loop thread only. */
+#ifndef FACEPAIR_API_SERVICE_H
+#define FACEPAIR_API_SERVICE_H
+
+#include "model/batcher.h"
+#include "model/image/image.h"
+#include "model/prepare.h"
+#include "model/registry.h"
+#include "server/http/listener.h"
+#include "server/loop.h"
+#include "server/metrics.h"
+#include "server/pool.h"
+
+enum { TIMEOUT_MS_MIN = 10, TIMEOUT_MS_MAX = 60000 };
+
+/* Each is an option of `facepair serve`, and told by GET /v1/info. */
+struct service_limits {
+    struct image_limits image;
+    size_t multipart_bytes_max, json_bytes_max;
+    size_t parts_max, field_bytes_max;
+    size_t bodies_bytes_max;  /* of all requests that are under way: admission */
+    size_t prepare_tasks_max; /* the preparation pool's queue; one photograph is one task */
+    size_t pairs_max;         /* the batcher's queue */
+    unsigned timeout_ms;      /* without X-Request-Timeout-Ms */
+};
+#define SERVICE_LIMITS_DEFAULT                                                                     \
+    ((struct service_limits){.image = IMAGE_LIMITS_DEFAULT,                                        \
+                             .multipart_bytes_max = 21u << 20,                                     \
+                             .json_bytes_max = 29u << 20,                                          \
+                             .parts_max = 32,                                                      \
+                             .field_bytes_max = 256,                                               \
+                             .bodies_bytes_max = 1u << 30,                                         \
+                             .prepare_tasks_max = 256,                                             \
+                             .pairs_max = 256,                                                     \
+                             .timeout_ms = 10000})
+
+struct service_options {
+    const char *data_directory;
+    const char *default_model; /* NULL: the registry's choice */
+    const char *device;        /* as told in /metrics and /v1/info */
+    unsigned prepare_threads;  /* 0: one for each CPU granted */
+    double default_max_fmr;
+    struct service_limits limits;
+};
+
+enum { SERVICE_ENDPOINTS_MAX = 24 };
+
+struct service {
+    struct service_options options; /* its strings are borrowed */
+    struct loop *loop;              /* borrowed */
+    struct metrics *metrics;
+    struct prepare_shared *prepare;
+    struct registry *registry;
+    struct batcher *batcher;
+    struct pool *pool;
+    unsigned prepare_threads;
+    bool draining;       /* no new work is admitted; /readyz says 503 */
+    size_t bodies_bytes; /* admitted and not released */
+    double prepare_us;   /* running mean of one photograph's preparation */
+    /* The routes, with this instance's limits. */
+    struct http_body_limits verify_body;
+    struct http_endpoint endpoints[SERVICE_ENDPOINTS_MAX];
+    const struct http_endpoint *table[SERVICE_ENDPOINTS_MAX + 1];
+};
+
+/* Loads and warms the models, starts the pool and the worker. network_runtime_open() has been
+ * called. Errors name the file. The service stays where it is until service_destroy. */
+enum status service_create(const struct service_options *options, struct loop *loop,
+                           struct service **service, struct error *err);
+/* Only when no request is left. NULL is allowed. */
+void service_destroy(struct service *service);
+
+/* For http_listener_start: the routes and the wording of errors. Guards are the caller's. */
+struct http_application service_application(struct service *service);
+
+void service_drain(struct service *service);
+bool service_ready(const struct service *service);
+/* Whole seconds until what waits now is done, 1 to 60: for Retry-After. */
+unsigned service_retry_after_s(const struct service *service);
+
+#endif
