@@ -1,0 +1,231 @@
+/* facepair serve: puts the loop, the service and its listeners together, and takes them apart in
+ * order.
+ *
+ * The first SIGTERM or SIGINT drains: /readyz says 503, new verifications are refused, the public
+ * listener closes once its requests are answered, then the other listeners (they have carried the
+ * probes until then), then the loop stops and the program exits 0. A second signal ends it at once.
+ */
+#include "api/service.h"
+#include "api/verify_body.h"
+#include "cli/command.h"
+#include "cli/data.h"
+#include "cli/serve_settings.h"
+#include "model/network/network.h"
+#include "server/log.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LISTENERS = 3, ADDRESS_SIZE = 128 };
+/* An answer may take this long after its request's own deadline: a stage that has begun is ended.
+ */
+enum { ANSWER_GRACE_MS = 10000 };
+
+struct server {
+    struct loop *loop;
+    struct service *service;
+    struct http_application application;
+    struct http_listener *listeners[LISTENERS]; /* public, admin, metrics; NULL: off */
+    unsigned side_listeners;                    /* admin and metrics, while they drain */
+    uv_signal_t terminate, interrupt;
+    bool watching, draining;
+};
+
+static const char *const LISTENER_NAMES[LISTENERS] = {"listen", "admin", "metrics"};
+
+static struct service_options service_options(const struct serve_settings *s, const char *data) {
+    struct service_limits limits = SERVICE_LIMITS_DEFAULT;
+    limits.image.bytes_max = (size_t)s->image_bytes;
+    limits.image.pixels_max = (uint64_t)s->image_pixels;
+    limits.multipart_bytes_max = (size_t)s->multipart_bytes;
+    limits.json_bytes_max = (size_t)s->json_bytes;
+    limits.bodies_bytes_max = (size_t)s->bodies_bytes;
+    limits.prepare_tasks_max = (size_t)s->prepare_queue;
+    limits.pairs_max = (size_t)s->embed_queue;
+    limits.timeout_ms = (unsigned)s->timeout_ms;
+    return (struct service_options){
+        .data_directory = data,
+        .default_model = s->model,
+        .device = s->device,
+        .prepare_threads = (unsigned)s->prepare_threads,
+        .default_max_fmr = s->default_max_fmr,
+        .limits = limits,
+    };
+}
+
+/* ---- listeners ---- */
+
+static bool is_off(const char *address) { return strcmp(address, "off") == 0; }
+
+static enum status check_addresses(const char *const addresses[LISTENERS], bool insecure,
+                                   struct error *err) {
+    for (int i = 0; i < LISTENERS; i++)
+        if (!insecure && !is_off(addresses[i]) && !http_address_is_loopback(addresses[i]))
+            return error_set(err, STATUS_INTERNAL,
+                             "%.100s is beyond loopback and no key protects it; --insecure listens "
+                             "there all the same",
+                             addresses[i]);
+    return STATUS_OK;
+}
+
+static enum status start_listeners(struct server *server, const struct serve_settings *s,
+                                   const char *const addresses[LISTENERS], struct error *err) {
+    static const unsigned roles[LISTENERS] = {HTTP_PUBLIC, HTTP_ADMIN, HTTP_METRICS};
+    enum { SIDE_CONNECTIONS = 64 };
+    enum status status = STATUS_OK;
+    for (int i = 0; i < LISTENERS && status == STATUS_OK; i++) {
+        const struct http_listener_options options = {
+            .role = roles[i],
+            .address = addresses[i],
+            .connections_max =
+                roles[i] == HTTP_PUBLIC ? (unsigned)s->connections : SIDE_CONNECTIONS,
+            .header_ms_max = (unsigned)s->header_ms,
+            .body_ms_max = (unsigned)s->body_ms,
+            .answer_ms_max = TIMEOUT_MS_MAX + ANSWER_GRACE_MS,
+            .header_bytes_max = (size_t)s->header_bytes,
+        };
+        if (!is_off(addresses[i]))
+            status = http_listener_start(&options, &server->application, server->loop,
+                                         &server->listeners[i], err);
+    }
+    return status;
+}
+
+/* The address asked for with the port that was bound. */
+static const char *bound_address(const struct http_listener *listener, const char *address,
+                                 char text[ADDRESS_SIZE]) {
+    if (!listener)
+        return NULL;
+    const char *colon = strrchr(address, ':');
+    snprintf(text, ADDRESS_SIZE, "%.*s:%u", colon ? (int)(colon - address) : 0, address,
+             http_listener_port(listener));
+    return text;
+}
+
+static void log_ready(const struct server *server, const char *const addresses[LISTENERS]) {
+    char text[LISTENERS][ADDRESS_SIZE];
+    const char *bound[LISTENERS];
+    for (int i = 0; i < LISTENERS; i++)
+        bound[i] = bound_address(server->listeners[i], addresses[i], text[i]);
+    log_event(LOG_INFO, "ready", LOG_STR("version", FACEPAIR_VERSION),
+              LOG_STR(LISTENER_NAMES[0], bound[0]), LOG_STR(LISTENER_NAMES[1], bound[1]),
+              LOG_STR(LISTENER_NAMES[2], bound[2]),
+              LOG_INT("prepare_threads", server->service->prepare_threads));
+}
+
+/* ---- shutdown ---- */
+
+static void side_drained(void *context) {
+    struct server *server = context;
+    if (--server->side_listeners == 0)
+        loop_stop(server->loop);
+}
+
+static void public_drained(void *context) {
+    struct server *server = context;
+    for (int i = 1; i < LISTENERS; i++)
+        server->side_listeners += server->listeners[i] != NULL;
+    if (server->side_listeners == 0)
+        loop_stop(server->loop);
+    for (int i = 1; i < LISTENERS; i++)
+        if (server->listeners[i])
+            http_listener_drain(server->listeners[i], side_drained, server);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct server *server = handle->data;
+    if (server->draining)
+        _exit(128 + number);
+    server->draining = true;
+    log_event(LOG_INFO, "draining", LOG_INT("signal", number));
+    service_drain(server->service);
+    http_listener_drain(server->listeners[0], public_drained, server);
+}
+
+static void watch_signals(struct server *server) {
+    server->terminate.data = server->interrupt.data = server;
+    uv_signal_init(loop_uv(server->loop), &server->terminate);
+    uv_signal_init(loop_uv(server->loop), &server->interrupt);
+    uv_signal_start(&server->terminate, on_signal, SIGTERM);
+    uv_signal_start(&server->interrupt, on_signal, SIGINT);
+    server->watching = true;
+}
+
+/* ---- the run ---- */
+
+static enum status start(struct server *server, const struct serve_settings *s, const char *data,
+                         const char *const addresses[LISTENERS], struct error *err) {
+    enum status status = network_runtime_open(s->device, (unsigned)s->threads, err);
+    if (status == STATUS_OK)
+        status = loop_create(&server->loop, err);
+    if (status != STATUS_OK)
+        return status;
+    const struct service_options options = service_options(s, data);
+    status = service_create(&options, server->loop, &server->service, err);
+    if (status != STATUS_OK)
+        return status;
+    server->application = service_application(server->service);
+    server->application.allowed_hosts = s->allowed_hosts.values;
+    server->application.allowed_origins = s->allowed_origins.values;
+    server->application.guard_hosts = !s->insecure;
+    return start_listeners(server, s, addresses, err);
+}
+
+static void stop(struct server *server) {
+    for (int i = 0; i < LISTENERS; i++)
+        if (server->listeners[i])
+            http_listener_stop(server->listeners[i]);
+    service_destroy(server->service);
+    if (server->watching) {
+        uv_close((uv_handle_t *)&server->terminate, NULL);
+        uv_close((uv_handle_t *)&server->interrupt, NULL);
+    }
+    loop_destroy(server->loop);
+}
+
+/* Without these, a service that has seen one large photograph keeps its memory: glibc raises its
+ * threshold for mmap with each large block that is freed, and gives each thread an arena. */
+static void settle_memory(void) {
+    enum { MIB = 1024 * 1024 };
+    mallopt(M_MMAP_THRESHOLD, 4 * MIB);
+    mallopt(M_TRIM_THRESHOLD, 16 * MIB);
+    mallopt(M_ARENA_MAX, 4);
+    verify_body_wipe_json();
+}
+
+static int serve(const struct serve_settings *s) {
+    const char *const addresses[LISTENERS] = {s->listen, s->admin_listen, s->metrics_listen};
+    struct server server = {0};
+    struct error err;
+    char data[DATA_PATH_MAX];
+    enum status status = check_addresses(addresses, s->insecure, &err);
+    if (status == STATUS_OK)
+        status = data_directory_find(s->data, data, &err);
+    if (status == STATUS_OK)
+        status = start(&server, s, data, addresses, &err);
+    if (status == STATUS_OK) {
+        watch_signals(&server);
+        log_ready(&server, addresses);
+        loop_run(server.loop);
+        log_event(LOG_INFO, "stopped", LOG_BOOL("drained", true));
+    }
+    stop(&server);
+    return status == STATUS_OK ? EXIT_DONE : cli_failed("serve", err.detail);
+}
+
+int cli_serve(int argc, char **argv) {
+    struct serve_settings settings = serve_settings_default();
+    int code;
+    if (serve_settings_parse(&settings, argc, argv, &code)) {
+        signal(SIGPIPE, SIG_IGN);
+        log_set_level((enum log_level)settings.log_level);
+        settle_memory();
+        code = serve(&settings);
+    }
+    option_list_release(&settings.allowed_hosts);
+    option_list_release(&settings.allowed_origins);
+    return code;
+}

@@ -1,0 +1,91 @@
+#include "cli/serve_settings.h"
+
+#include "api/service.h"
+#include "server/log.h"
+
+static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", "off", NULL};
+#define KIB INT64_C(1024)
+#define GIB (KIB * KIB * KIB)
+
+struct serve_settings serve_settings_default(void) {
+    const struct service_limits limits = SERVICE_LIMITS_DEFAULT;
+    return (struct serve_settings){
+        .listen = "127.0.0.1:8080",
+        .admin_listen = "127.0.0.1:8081",
+        .metrics_listen = "off",
+        .device = "cpu",
+        .log_level = LOG_INFO,
+        .default_max_fmr = 0.001,
+        .connections = 1024,
+        .header_bytes = 16 * 1024,
+        .header_ms = 10000,
+        .body_ms = 30000,
+        .timeout_ms = limits.timeout_ms,
+        .image_bytes = (int64_t)limits.image.bytes_max,
+        .image_pixels = (int64_t)limits.image.pixels_max,
+        .multipart_bytes = (int64_t)limits.multipart_bytes_max,
+        .json_bytes = (int64_t)limits.json_bytes_max,
+        .bodies_bytes = (int64_t)limits.bodies_bytes_max,
+        .prepare_queue = (int64_t)limits.prepare_tasks_max,
+        .embed_queue = (int64_t)limits.pairs_max,
+    };
+}
+
+#define TEXT(name, argument, help, field)                                                          \
+    { name, argument, help, OPTION_STRING, .to.string = &s->field }
+#define WHOLE(name, argument, help, field, low, high)                                              \
+    {                                                                                              \
+        name, argument, help, OPTION_INTEGER, .to.integer = &s->field, .integer = { low, high }    \
+    }
+
+bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *code) {
+    const struct option_spec table[] = {
+        TEXT("listen", "A:P", "address of the public listener (127.0.0.1:8080)", listen),
+        TEXT("admin-listen", "A:P", "address of the admin listener, or off (127.0.0.1:8081)",
+             admin_listen),
+        TEXT("metrics-listen", "A:P", "address of a listener for /metrics and probes only (off)",
+             metrics_listen),
+        TEXT("data", "DIR", "the data directory", data),
+        TEXT("model", "NAME", "the model of requests that name none", model),
+        TEXT("device", "DEVICE", "cpu or cuda:N (cpu)", device),
+        WHOLE("threads", "N", "threads within a batch; 0: as measured (0)", threads, 0, 256),
+        WHOLE("prepare-threads", "N", "threads that prepare photographs; 0: one a CPU (0)",
+              prepare_threads, 0, 256),
+        {"default-max-fmr", "RATE", "false-match rate of requests without a rule (0.001)",
+         OPTION_REAL, .to.real = &s->default_max_fmr, .real = {1e-9, 1}},
+        {"allowed-host", "HOST", "a Host to accept besides localhost; repeatable", OPTION_LIST,
+         .to.list = &s->allowed_hosts},
+        {"allowed-origin", "ORIGIN", "a web origin that may call; repeatable", OPTION_LIST,
+         .to.list = &s->allowed_origins},
+        {"insecure", NULL, "listen beyond loopback and accept any Host, without keys", OPTION_FLAG,
+         .to.flag = &s->insecure},
+        {"log-level", "LEVEL", "debug, info, warn, error or off (info)", OPTION_CHOICE,
+         .to.choice = &s->log_level, .choices = LOG_LEVELS},
+        WHOLE("connections", "N", "connections of the public listener (1024)", connections, 1,
+              60000),
+        WHOLE("timeout-ms", "MS", "deadline of a request that names none (10000)", timeout_ms,
+              TIMEOUT_MS_MIN, TIMEOUT_MS_MAX),
+        WHOLE("header-bytes", "N", "bytes of a header (16384)", header_bytes, KIB, 64 * KIB),
+        WHOLE("header-ms", "MS", "time for a header to arrive (10000)", header_ms, 10, 600000),
+        WHOLE("body-ms", "MS", "time for a body to arrive (30000)", body_ms, 10, 600000),
+        WHOLE("image-bytes", "N", "bytes of one photograph (10 MiB)", image_bytes, KIB, GIB),
+        WHOLE("image-pixels", "N", "pixels of one photograph (50000000)", image_pixels, 1, 1 << 28),
+        WHOLE("multipart-bytes", "N", "bytes of a multipart body (21 MiB)", multipart_bytes, KIB,
+              GIB),
+        WHOLE("json-bytes", "N", "bytes of a JSON body (29 MiB)", json_bytes, KIB, GIB),
+        WHOLE("bodies-bytes", "N", "bytes of all requests under way (1 GiB)", bodies_bytes, KIB,
+              1024 * GIB),
+        WHOLE("prepare-queue", "N", "photographs that may wait for preparation (256)",
+              prepare_queue, 2, 100000),
+        WHOLE("embed-queue", "N", "pairs that may wait for the network (256)", embed_queue, 1,
+              100000),
+    };
+    const struct options options = {
+        .command = "serve",
+        .summary = "Answers over HTTP whether two photographs show the same person.",
+        .table = table,
+        .count = OPTIONS_COUNT(table),
+    };
+    struct options_arguments arguments;
+    return options_parse(&options, argc, argv, &arguments, code);
+}

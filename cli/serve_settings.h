@@ -1,0 +1,24 @@
+/* The options of `facepair serve`. */
+#ifndef FACEPAIR_CLI_SERVE_SETTINGS_H
+#define FACEPAIR_CLI_SERVE_SETTINGS_H
+
+#include "cli/options.h"
+
+struct serve_settings {
+    const char *listen, *admin_listen, *metrics_listen;
+    const char *data, *model, *device;
+    bool insecure;
+    unsigned log_level;
+    double default_max_fmr;
+    int64_t threads, prepare_threads;
+    int64_t connections, timeout_ms, header_bytes, header_ms, body_ms;
+    int64_t image_bytes, image_pixels, multipart_bytes, json_bytes, bodies_bytes;
+    int64_t prepare_queue, embed_queue;
+    struct option_list allowed_hosts, allowed_origins;
+};
+
+struct serve_settings serve_settings_default(void);
+/* True: serve. False: leave with *code. Either way the lists are the caller's to release. */
+bool serve_settings_parse(struct serve_settings *settings, int argc, char **argv, int *code);
+
+#endif
