@@ -1,0 +1,132 @@
+/* Deadlines are total, not inactivity: libmicrohttpd's own timeout starts again with every byte, so
+ * that one byte every two seconds would hold a connection for ever. A sweep looks at every
+ * connection a few times a second. Past its deadline a socket is shut down: libmicrohttpd then sees
+ * its end and completes the request in the ordinary way.
+ *
+ * Between two requests of a connection nothing tells that the next header has begun, so the sweep
+ * asks the kernel how many bytes it has received: from the first sweep that finds more, the
+ * header's deadline runs. A connection that stays silent is closed by libmicrohttpd after
+ * HTTP_KEEPALIVE_S.
+ */
+#include "server/http/connection.h"
+
+#include "server/clock.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum { KERNEL_TICK_US = 20 * 1000 }; /* the kernel's times are no finer than this */
+
+static void connection_started(struct http_listener *listener, struct MHD_Connection *mhd,
+                               void **socket_context) {
+    struct connection *connection = calloc(1, sizeof *connection);
+    *socket_context = connection;
+    listener->accepted++;
+    if (!connection)
+        return; /* exchange_begin() finds no record and the connection is closed */
+    connection->listener = listener;
+    connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->began_us = clock_monotonic_us();
+    LIST_INSERT_HEAD(&listener->connections, connection, entry);
+    listener->connections_count++;
+}
+
+static void on_watch_closed(uv_handle_t *handle) {
+    struct connection *connection = handle->data;
+    struct http_listener *listener = connection->listener;
+    free(connection);
+    listener_handle_closed(listener);
+}
+
+static void connection_closed(struct http_listener *listener, struct connection *connection) {
+    if (!connection)
+        return;
+    LIST_REMOVE(connection, entry);
+    listener->connections_count--;
+    if (connection->watch_open)
+        uv_close((uv_handle_t *)&connection->watch, on_watch_closed);
+    else
+        free(connection);
+}
+
+void connection_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
+                       enum MHD_ConnectionNotificationCode code) {
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        connection_started(cls, mhd, socket_context);
+    else
+        connection_closed(cls, *socket_context);
+}
+
+static bool later_than(uint64_t now_us, uint64_t since_us, uint64_t allowed_us) {
+    return now_us > since_us && now_us - since_us > allowed_us;
+}
+
+static bool body_too_slow(const struct http_request *request, uint64_t now_us) {
+    if (!later_than(now_us, request->head_us, HTTP_BODY_RATE_GRACE_US))
+        return false;
+    uint64_t due = (now_us - request->head_us) / 1000 * HTTP_BODY_RATE_MIN / 1000;
+    return request->body_bytes < due;
+}
+
+static bool request_overdue(const struct http_request *request, uint64_t now_us) {
+    const struct http_listener_options *options = &request->listener->options;
+    uint64_t began_us = request->connection->began_us;
+    switch (request->phase) {
+    case PHASE_HEADER:
+        return later_than(now_us, began_us ? began_us : request->started_us,
+                          options->header_ms_max * 1000ull);
+    case PHASE_DROP:
+        if (request->dropped_us && later_than(now_us, request->dropped_us, HTTP_DROP_US_MAX))
+            return true;
+        /* fall through */
+    case PHASE_BODY:
+        return later_than(now_us, request->head_us, options->body_ms_max * 1000ull) ||
+               body_too_slow(request, now_us);
+    case PHASE_APPLICATION:
+        return false; /* the application's own deadline */
+    case PHASE_ANSWER:
+        return later_than(now_us, request->answered_us, options->answer_ms_max * 1000ull);
+    }
+    return false;
+}
+
+/* How long ago the kernel received the last byte on a socket. */
+static uint64_t silence_us(int fd) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return UINT64_MAX;
+    return info.tcpi_last_data_recv * 1000ull;
+}
+
+static bool header_overdue(struct connection *connection, uint64_t now_us) {
+    if (connection->began_us)
+        return later_than(now_us, connection->began_us,
+                          connection->listener->options.header_ms_max * 1000ull);
+    uint64_t idle_us = now_us - connection->idle_since_us;
+    if (idle_us > silence_us(connection->fd) + KERNEL_TICK_US)
+        connection->began_us = now_us;
+    return false;
+}
+
+void connection_sweep(struct http_listener *listener, uint64_t now_us) {
+    struct connection *connection;
+    LIST_FOREACH(connection, &listener->connections, entry) {
+        bool overdue = connection->request ? request_overdue(connection->request, now_us)
+                                           : header_overdue(connection, now_us);
+        if (!overdue || connection->given_up)
+            continue;
+        connection->given_up = true;
+        shutdown(connection->fd, SHUT_RDWR);
+        listener_rejected(listener, "timeout");
+    }
+}
+
+void connection_close_idle(struct http_listener *listener) {
+    struct connection *connection;
+    LIST_FOREACH(connection, &listener->connections, entry)
+    if (!connection->request)
+        shutdown(connection->fd, SHUT_RD);
+}

@@ -1,0 +1,194 @@
+/* What the files of server/http share: the listener, a connection, a request, and who does what
+ * with them. Private to this folder.
+ *
+ *   listener.c    the daemon inside the libuv loop; drain and stop
+ *   address.c     "127.0.0.1:8080" -> a listening socket
+ *   connection.c  one record for each socket: deadlines
+ *   watch.c       a client that leaves while its request waits; bytes after the last answer
+ *   exchange.c    libmicrohttpd's handler: header, body, answer, in this order
+ *   head.c        what is decided from the header alone; guard.c, route.c, media type
+ *   body.c        collects a body under its limits; multipart.c, disposition.c, buffer.c
+ *   request.c     the application's view of a request
+ *   reply.c       the one answer
+ *
+ * Everything runs on the loop thread.
+ */
+#ifndef FACEPAIR_SERVER_HTTP_CONNECTION_H
+#define FACEPAIR_SERVER_HTTP_CONNECTION_H
+
+#include "server/http/buffer.h"
+#include "server/http/listener.h"
+#include "server/http/multipart.h"
+#include "server/http/reply.h"
+#include "server/http/request.h"
+
+#include <microhttpd.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+enum {
+    HTTP_KEEPALIVE_S = 60,                     /* an idle connection is closed */
+    HTTP_SWEEP_MS = 100,                       /* how often deadlines are looked at */
+    HTTP_DROP_BYTES_MAX = 2 * 1024 * 1024,     /* a refused body that is still read to its end */
+    HTTP_DROP_US_MAX = 2 * 1000 * 1000,        /* and how long one without a declared end is */
+    HTTP_BODY_RATE_MIN = 1024,                 /* bytes a second … */
+    HTTP_BODY_RATE_GRACE_US = 5 * 1000 * 1000, /* … after this long */
+    HTTP_PARAMETER_MAX = 255,
+    /* libmicrohttpd's memory for one connection. Half of it is the read buffer. Above 32 KiB it
+     * comes from mmap, so that the bytes of a body go back to the kernel with the connection. */
+    HTTP_CONNECTION_BYTES = 128 * 1024,
+};
+
+enum phase {
+    PHASE_HEADER,      /* the request line was read */
+    PHASE_BODY,        /* the body is collected */
+    PHASE_DROP,        /* the body is read and dropped; request->failure is answered at its end */
+    PHASE_APPLICATION, /* the application has it */
+    PHASE_ANSWER,      /* the answer is being sent */
+};
+
+struct connection;
+
+struct http_request {
+    struct http_listener *listener;
+    struct connection *connection;
+    struct MHD_Connection *mhd;
+    enum phase phase;
+    const char *method, *path;
+    bool head_seen; /* libmicrohttpd's own refusals never reach the handler */
+    bool query;     /* a non-empty one */
+    bool http10;
+    bool preflight; /* an OPTIONS of CORS, answered by the runtime */
+    const struct http_endpoint *endpoint;
+    char id[65];
+    char parameter[HTTP_PARAMETER_MAX + 1];
+    char allow[64]; /* methods of a path that has others */
+
+    /* the body */
+    unsigned body_kind;
+    bool chunked, expects_continue;
+    uint64_t declared, body_bytes;
+    char boundary[MULTIPART_BOUNDARY_MAX + 1];
+    struct buffer json;
+    struct multipart *multipart;
+    uint64_t head_us, dropped_us; /* when the header was complete; when dropping began */
+    enum status failure;
+    struct error error;
+
+    /* the answer */
+    struct MHD_Response *response;
+    unsigned response_status;
+    uint64_t answered_us;
+    bool suspend_wanted, suspended, replied, client_left;
+    bool close;  /* Connection: close on the answer */
+    bool linger; /* bytes may still come after it */
+
+    uint64_t started_us, received_us;
+    void *state;
+};
+
+struct connection {
+    LIST_ENTRY(connection) entry;
+    struct http_listener *listener;
+    struct http_request *request; /* NULL between requests */
+    int fd;
+    uint64_t began_us;      /* when the header that is awaited began; 0: not yet */
+    uint64_t idle_since_us; /* when the last exchange ended */
+    bool given_up;          /* past a deadline and shut down */
+    uv_poll_t watch;
+    bool watch_open;
+};
+
+struct lingering {
+    LIST_ENTRY(lingering) entry;
+    struct http_listener *listener;
+    uv_poll_t poll;
+    int fd;
+    uint64_t until_us;
+};
+
+struct http_listener {
+    struct http_listener_options options;
+    const struct http_application *application;
+    struct loop *loop;
+    struct MHD_Daemon *daemon;
+    int quiesced_fd; /* the listening socket once it no longer listens, else -1 */
+    unsigned port;
+    uv_poll_t poll;
+    uv_timer_t timer, sweep;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    bool dirty;  /* a connection was resumed: the daemon must run */
+    bool paused; /* accepting failed for want of descriptors */
+    unsigned idle_polls;
+    unsigned handles; /* uv handles and records that are still open */
+    bool stopped;
+    LIST_HEAD(, connection) connections;
+    size_t connections_count, accepted;
+    LIST_HEAD(, lingering) lingers;
+    size_t lingers_count;
+    bool draining;
+    void (*drained)(void *context);
+    void *drained_context;
+    unsigned char random[512];
+    size_t random_left;
+};
+
+/* listener.c */
+void listener_wake(struct http_listener *listener); /* runs the daemon in this turn of the loop */
+void listener_handle_closed(struct http_listener *listener);
+void listener_check_drained(struct http_listener *listener);
+void listener_random(struct http_listener *listener, unsigned char *bytes, size_t size);
+void listener_rejected(struct http_listener *listener, const char *reason);
+
+/* address.c */
+enum status address_listen(const char *address, int *fd, unsigned *port, struct error *err);
+
+/* connection.c */
+void connection_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
+                       enum MHD_ConnectionNotificationCode code);
+void connection_sweep(struct http_listener *listener, uint64_t now_us);
+void connection_close_idle(struct http_listener *listener);
+
+/* watch.c */
+void watch_start(struct connection *connection);
+void watch_stop(struct connection *connection);
+void linger_start(struct http_listener *listener, int fd);
+void linger_sweep(struct http_listener *listener, uint64_t now_us);
+void linger_stop_all(struct http_listener *listener);
+
+/* exchange.c */
+void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *mhd, const char *url,
+                                const char *method, const char *version, const char *data,
+                                size_t *size, void **request);
+void exchange_completed(void *cls, struct MHD_Connection *mhd, void **request,
+                        enum MHD_RequestTerminationCode code);
+
+/* request.c */
+void http_request_identify(struct http_request *request); /* its X-Request-Id */
+
+/* head.c: the refusal of a request from its header, or STATUS_OK. Sets request->close where the
+ * framing cannot be trusted. */
+enum status head_check(struct http_request *request, struct error *err);
+bool head_has_body(const struct http_request *request);
+
+/* guard.c */
+enum status guard_check(const struct http_request *request, struct error *err);
+const char *guard_allowed_origin(const struct http_request *request); /* NULL: none to tell */
+
+/* route.c */
+enum status route_find(struct http_request *request, struct error *err);
+
+/* body.c */
+enum status body_begin(struct http_request *request, struct error *err);
+enum status body_take(struct http_request *request, const char *data, size_t size,
+                      struct error *err);
+enum status body_end(struct http_request *request, struct error *err);
+void body_wipe(struct http_request *request);
+
+/* reply.c */
+void reply_preflight(struct http_request *request);
+void reply_observe(struct http_request *request); /* log line and metrics of an answer */
+
+#endif

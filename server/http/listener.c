@@ -1,0 +1,220 @@
+/* libmicrohttpd in external-epoll mode: all its sockets are in one epoll descriptor, and that is a
+ * uv_poll_t of the loop. MHD_run() then does everything that is ready. Three more things make it
+ * run: its own next timeout (a uv_timer_t set after each run), the sweep, and a reply: a resumed
+ * connection is not in its epoll set and nothing would wake it, so listener_wake() leaves a mark
+ * that the prepare and check handles look at: replies that came in one turn of the loop are sent
+ * together, in the same turn.
+ *
+ * Accepting: at its connection limit libmicrohttpd takes the listening socket out of its epoll set.
+ * When the process has no descriptors left it does so too, but not while it has no connection at
+ * all: then the socket stays readable and the loop would spin. Polls that accept nothing while
+ * there is no connection are therefore counted, and after a few the poll rests until the next
+ * sweep.
+ *
+ * Draining: the listening socket is closed, idle connections get SHUT_RD (what the kernel already
+ * holds of a request is still read and answered), every answer says Connection: close, and the
+ * deadlines bound the rest.
+ */
+#include "server/http/connection.h"
+
+#include "server/clock.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { IDLE_POLLS_MAX = 4 };
+
+static void listener_run(struct http_listener *listener) {
+    listener->dirty = false;
+    MHD_run(listener->daemon);
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    if (MHD_get_timeout(listener->daemon, &timeout_ms) != MHD_YES)
+        uv_timer_stop(&listener->timer);
+    else if (timeout_ms == 0)
+        listener->dirty = true;
+    else
+        uv_timer_start(&listener->timer, listener->timer.timer_cb, timeout_ms, 0);
+    if (listener->dirty) /* the next turn must not block */
+        uv_timer_start(&listener->timer, listener->timer.timer_cb, 0, 0);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+    (void)status, (void)events;
+    struct http_listener *listener = poll->data;
+    size_t accepted = listener->accepted;
+    bool empty = listener->connections_count == 0;
+    listener_run(listener);
+    bool useless = empty && accepted == listener->accepted;
+    listener->idle_polls = useless ? listener->idle_polls + 1 : 0;
+    if (listener->idle_polls > IDLE_POLLS_MAX) {
+        uv_poll_stop(&listener->poll);
+        listener->paused = true;
+    }
+}
+
+static void on_timer(uv_timer_t *timer) { listener_run(timer->data); }
+
+static void on_prepare(uv_prepare_t *prepare) {
+    struct http_listener *listener = prepare->data;
+    if (listener->dirty)
+        listener_run(listener);
+}
+
+static void on_check(uv_check_t *check) {
+    struct http_listener *listener = check->data;
+    if (listener->dirty)
+        listener_run(listener);
+}
+
+static void on_sweep(uv_timer_t *sweep) {
+    struct http_listener *listener = sweep->data;
+    uint64_t now_us = clock_monotonic_us();
+    connection_sweep(listener, now_us);
+    linger_sweep(listener, now_us);
+    if (listener->paused) {
+        listener->paused = false;
+        listener->idle_polls = 0;
+        uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+    }
+    listener_check_drained(listener);
+}
+
+void listener_wake(struct http_listener *listener) { listener->dirty = true; }
+
+void listener_random(struct http_listener *listener, unsigned char *bytes, size_t size) {
+    assert(size <= sizeof listener->random);
+    if (listener->random_left < size) {
+        ssize_t got = getrandom(listener->random, sizeof listener->random, 0);
+        assert(got == sizeof listener->random); /* never shorter once the kernel is seeded */
+        listener->random_left = sizeof listener->random;
+    }
+    listener->random_left -= size;
+    memcpy(bytes, listener->random + listener->random_left, size);
+}
+
+void listener_rejected(struct http_listener *listener, const char *reason) {
+    metrics_add(listener->application->metrics, METRIC_REJECTED, 1, reason);
+}
+
+/* Every escape stays as it was sent: routes match raw bytes. */
+static size_t unescape_nothing(void *cls, struct MHD_Connection *mhd, char *text) {
+    (void)cls, (void)mhd;
+    return strlen(text);
+}
+
+static enum status daemon_start(struct http_listener *listener, int fd, struct error *err) {
+    listener->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, exchange_handle, listener,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        listener->options.connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)HTTP_KEEPALIVE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTP_CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, listener,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, listener, MHD_OPTION_URI_LOG_CALLBACK,
+        exchange_begin, listener, MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
+        MHD_OPTION_END);
+    if (!listener->daemon)
+        return error_set(err, STATUS_INTERNAL, "libmicrohttpd does not start on %s.",
+                         listener->options.address);
+    return STATUS_OK;
+}
+
+static void handles_open(struct http_listener *listener, int epoll_fd) {
+    uv_loop_t *uv = loop_uv(listener->loop);
+    int failure = uv_poll_init(uv, &listener->poll, epoll_fd);
+    assert(!failure && "an epoll descriptor can be polled");
+    uv_timer_init(uv, &listener->timer);
+    uv_timer_init(uv, &listener->sweep);
+    uv_prepare_init(uv, &listener->prepare);
+    uv_check_init(uv, &listener->check);
+    listener->poll.data = listener->timer.data = listener->sweep.data = listener;
+    listener->prepare.data = listener->check.data = listener;
+    listener->handles = 5;
+    uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+    /* The first run puts the listening socket into the epoll set. */
+    uv_timer_start(&listener->timer, on_timer, 0, 0);
+    uv_timer_start(&listener->sweep, on_sweep, HTTP_SWEEP_MS, HTTP_SWEEP_MS);
+    uv_prepare_start(&listener->prepare, on_prepare);
+    uv_check_start(&listener->check, on_check);
+}
+
+enum status http_listener_start(const struct http_listener_options *options,
+                                const struct http_application *application, struct loop *loop,
+                                struct http_listener **out, struct error *err) {
+    assert(options->connections_max > 0 && options->header_bytes_max > 0);
+    struct http_listener *listener = calloc(1, sizeof *listener);
+    if (!listener)
+        return error_set(err, STATUS_INTERNAL, "Out of memory.");
+    listener->options = *options;
+    listener->application = application;
+    listener->loop = loop;
+    listener->quiesced_fd = -1;
+    int fd = -1;
+    enum status status = address_listen(options->address, &fd, &listener->port, err);
+    if (status != STATUS_OK)
+        goto fail_listen;
+    status = daemon_start(listener, fd, err);
+    if (status != STATUS_OK)
+        goto fail_daemon;
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    handles_open(listener, info->epoll_fd);
+    *out = listener;
+    return STATUS_OK;
+
+fail_daemon:
+    close(fd);
+fail_listen:
+    free(listener);
+    return status;
+}
+
+unsigned http_listener_port(const struct http_listener *listener) { return listener->port; }
+
+void listener_check_drained(struct http_listener *listener) {
+    if (!listener->drained || listener->connections_count > 0 || listener->lingers_count > 0)
+        return;
+    void (*drained)(void *) = listener->drained;
+    listener->drained = NULL;
+    drained(listener->drained_context);
+}
+
+void http_listener_drain(struct http_listener *listener, void (*drained)(void *context),
+                         void *context) {
+    assert(!listener->draining);
+    listener->draining = true;
+    listener->drained = drained;
+    listener->drained_context = context;
+    listener->quiesced_fd = MHD_quiesce_daemon(listener->daemon);
+    close(listener->quiesced_fd);
+    connection_close_idle(listener);
+    /* `drained` is called by the sweep, never from within this call. */
+}
+
+void listener_handle_closed(struct http_listener *listener) {
+    assert(listener->handles > 0);
+    if (--listener->handles == 0 && listener->stopped)
+        free(listener);
+}
+
+static void on_closed(uv_handle_t *handle) { listener_handle_closed(handle->data); }
+
+void http_listener_stop(struct http_listener *listener) {
+    if (!listener)
+        return;
+    struct connection *connection;
+    LIST_FOREACH(connection, &listener->connections, entry)
+    assert(!connection->request || !connection->request->suspended);
+    listener->stopped = true;
+    uv_close((uv_handle_t *)&listener->poll, on_closed);
+    uv_close((uv_handle_t *)&listener->timer, on_closed);
+    uv_close((uv_handle_t *)&listener->sweep, on_closed);
+    uv_close((uv_handle_t *)&listener->prepare, on_closed);
+    uv_close((uv_handle_t *)&listener->check, on_closed);
+    linger_stop_all(listener);
+    MHD_stop_daemon(listener->daemon);
+    linger_stop_all(listener); /* those that the last answers began */
+}

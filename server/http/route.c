@@ -1,0 +1,70 @@
+/* Routes match the raw bytes of a path: no escape is undone, and none but %40 (an @ in
+ * NAME@VERSION) is accepted, so that no two spellings of a path mean the same. */
+#include "server/http/connection.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool escapes_allowed(const char *path) {
+    for (const char *at = strchr(path, '%'); at; at = strchr(at + 1, '%'))
+        if (strncmp(at, "%40", 3) != 0)
+            return false;
+    return true;
+}
+
+/* Matches `path` with "/fixed/{name}/fixed"; the bytes of the segment in braces go to *value. */
+static bool path_matches(const char *pattern, const char *path, const char **value,
+                         size_t *value_size) {
+    while (*pattern) {
+        if (*pattern != '{') {
+            if (*pattern++ != *path++)
+                return false;
+            continue;
+        }
+        *value = path;
+        *value_size = strcspn(path, "/");
+        path += *value_size;
+        pattern = strchr(pattern, '}') + 1;
+        if (*value_size == 0 || *value_size > HTTP_PARAMETER_MAX)
+            return false;
+    }
+    return *path == '\0';
+}
+
+static bool method_serves(const char *endpoint_method, const char *method) {
+    return strcmp(endpoint_method, method) == 0 ||
+           (strcmp(endpoint_method, "GET") == 0 && strcmp(method, "HEAD") == 0);
+}
+
+static void allow_add(struct http_request *request, const char *method) {
+    size_t size = strlen(request->allow);
+    const char *names = strcmp(method, "GET") == 0 ? "GET, HEAD" : method;
+    if (strstr(request->allow, names) || size + strlen(names) + 3 > sizeof request->allow)
+        return;
+    if (size > 0)
+        strcat(request->allow, ", ");
+    strcat(request->allow, names);
+}
+
+enum status route_find(struct http_request *request, struct error *err) {
+    const struct http_application *application = request->listener->application;
+    unsigned role = request->listener->options.role;
+    const char *value = NULL;
+    size_t value_size = 0;
+    for (size_t i = 0; escapes_allowed(request->path) && application->endpoints[i]; i++) {
+        const struct http_endpoint *endpoint = application->endpoints[i];
+        if (!(endpoint->listeners & role) ||
+            !path_matches(endpoint->path, request->path, &value, &value_size))
+            continue;
+        if (method_serves(endpoint->method, request->method)) {
+            request->endpoint = endpoint;
+            if (value_size > 0)
+                memcpy(request->parameter, value, value_size);
+            return STATUS_OK;
+        }
+        allow_add(request, endpoint->method);
+    }
+    if (request->allow[0])
+        return error_set(err, STATUS_METHOD_NOT_ALLOWED, "This path allows %s.", request->allow);
+    return error_set(err, STATUS_NOT_FOUND, "There is nothing at this path.");
+}
