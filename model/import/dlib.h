@@ -1,0 +1,32 @@
+/* `facepair import dlib`: the model that a fresh machine verifies with, from dlib's own files.
+ *
+ * Leaves DATA/models/dlib-resnet/1/{model.json,weights.safetensors[,evaluation.json]},
+ * DATA/models/dlib-resnet/active and DATA/face/shape_predictor_5_face_landmarks.dat. Importing
+ * again what is there already changes nothing and succeeds; a version or a predictor of other
+ * content is never overwritten.
+ */
+#ifndef FACEPAIR_MODEL_IMPORT_DLIB_H
+#define FACEPAIR_MODEL_IMPORT_DLIB_H
+
+#include "server/status.h"
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct import_dlib_options {
+    const char *weights_path;   /* dlib_face_recognition_resnet_model_v1.dat */
+    const char *predictor_path; /* shape_predictor_5_face_landmarks.dat */
+    const char *data_directory; /* made when missing */
+    FILE *messages;             /* one line for each thing written or found there; NULL: none */
+};
+
+/* Both files must have the SHA-256 that this program knows. STATUS_INTERNAL; err names the file. */
+enum status import_dlib(const struct import_dlib_options *options, struct error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,115 @@
+/* dlib's face recognition network (dlib_face_recognition_resnet_model_v1), inference only.
+ *
+ *   (n,3,150,150) conv 7×7/2, relu          (n,32,72,72)
+ *                 max-pool 3×3/2            (n,32,35,35)
+ *                 3 kept blocks             (n,32,35,35)
+ *                 down, 3 kept              (n,64,17,17)
+ *                 down, 2 kept              (n,128,8,8)
+ *                 down, 2 kept              (n,256,4,4)
+ *                 down                      (n,256,2,2)
+ *                 mean over everything      (n,256)
+ *                 256→128, no bias          (n,128)
+ *
+ * A block is relu(conv2(relu(conv1(x))) + skip(x)). Convolutions of stride 1 pad 1, those of stride
+ * 2 pad nothing. In a kept block skip(x) = x. In a down block conv1 has stride 2 and skip(x) is the
+ * 2×2/2 average of x; it has half the channels of the sum (or as many), and where the two differ in
+ * size dlib counts the smaller one's missing channels, rows and columns as zeros: 8×8 becomes 3×3
+ * on the one path and 4×4 on the other, and the sum is 4×4.
+ */
+#include "model/network/torch/architecture.h"
+#include "model/network/torch/convolution.h"
+
+#include <ATen/ATen.h>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr int64_t SIDE = 150, EMBEDDING = 128, STEM_CHANNELS = 32, STEM_SIDE = 72, POOLED_SIDE = 35;
+
+struct stage {
+    int64_t channels;
+    bool down;
+};
+constexpr stage STAGES[] = {{32, false}, {32, false},  {32, false},  {64, true},   {64, false},
+                            {64, false}, {64, false},  {128, true},  {128, false}, {128, false},
+                            {256, true}, {256, false}, {256, false}, {256, true}};
+
+struct block {
+    convolution conv1, conv2;
+    int64_t channels;
+    bool down;
+
+    at::Tensor operator()(const at::Tensor &x) const {
+        at::Tensor inner = conv1.relu(x);
+        return down ? join(inner, at::avg_pool2d(x, 2, 2)) : conv2.add_relu(inner, x);
+    }
+
+  private:
+    at::Tensor join(const at::Tensor &inner, const at::Tensor &skip) const {
+        /* conv2 keeps inner's size, which is at most the skip's in rows and columns. */
+        int64_t rows = skip.size(2), columns = skip.size(3);
+        at::Tensor sum = at::constant_pad_nd(skip, {0, 0, 0, 0, 0, channels - skip.size(1)})
+                             .contiguous(at::MemoryFormat::ChannelsLast);
+        if (inner.size(2) == rows && inner.size(3) == columns)
+            return conv2.add_relu(inner, sum);
+        at::Tensor outer = at::constant_pad_nd(
+            conv2(inner), {0, columns - inner.size(3), 0, rows - inner.size(2)});
+        return sum.add_(outer).relu_();
+    }
+};
+
+class dlib_resnet : public architecture {
+  public:
+    dlib_resnet(weights &weights, c10::Device device) {
+        stem = load(weights, "stem", {STEM_CHANNELS, 3, 7, 7}, 2, 0, SIDE, device);
+        int64_t channels = STEM_CHANNELS, side = POOLED_SIDE;
+        for (const stage &stage : STAGES) {
+            std::string name = "blocks." + std::to_string(blocks.size());
+            int64_t out = stage.channels, inner = stage.down ? (side - 3) / 2 + 1 : side;
+            blocks.push_back({load(weights, name + ".conv1", {out, channels, 3, 3},
+                                   stage.down ? 2 : 1, stage.down ? 0 : 1, side, device),
+                              load(weights, name + ".conv2", {out, out, 3, 3}, 1, 1, inner, device),
+                              out, stage.down});
+            side = stage.down ? side / 2 : side;
+            channels = out;
+        }
+        head = weights.take("head.weight", {EMBEDDING, channels}).t().contiguous().to(device);
+        weights.finish();
+    }
+
+    at::Tensor embed(const at::Tensor &faces) override {
+        at::Tensor x = stem.relu(faces.contiguous(at::MemoryFormat::ChannelsLast));
+        x = at::max_pool2d(x, 3, 2);
+        for (const block &block : blocks)
+            x = block(x);
+        return at::mm(x.mean({2, 3}), head);
+    }
+
+  private:
+    static convolution load(weights &weights, const std::string &name, std::vector<int64_t> shape,
+                            int64_t stride, int64_t padding, int64_t side, c10::Device device) {
+        constexpr int64_t USUAL_BATCH = 2; /* a lone pair */
+        return {weights.take(name + ".weight", shape),
+                weights.take(name + ".bias", {shape[0]}),
+                stride,
+                padding,
+                {USUAL_BATCH, shape[1], side, side},
+                device};
+    }
+
+    convolution stem;
+    std::vector<block> blocks;
+    at::Tensor head; /* (256, 128) */
+};
+
+} // namespace
+
+std::unique_ptr<architecture> dlib_resnet_create(const struct card &card, weights &weights,
+                                                 c10::Device device) {
+    if (card.input.kind != CARD_INPUT_CHIP || card.input.side != SIDE ||
+        card.embedding_length != EMBEDDING)
+        throw std::runtime_error("dlib-resnet takes chips of side 150 and gives 128 numbers");
+    return std::make_unique<dlib_resnet>(weights, device);
+}

@@ -1,0 +1,76 @@
+/* network.h over libtorch. Everything that can throw is inside the one catch-all of its function.
+ */
+#include "model/network/network.h"
+#include "model/network/torch/architecture.h"
+#include "model/network/torch/runtime.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <cstring>
+#include <stdexcept>
+
+namespace {
+
+struct entry {
+    const char *name;
+    std::unique_ptr<architecture> (*create)(const struct card &, weights &, c10::Device);
+};
+constexpr entry ARCHITECTURES[] = {
+    {"dlib-resnet", dlib_resnet_create},
+};
+
+std::unique_ptr<architecture> create(const struct card &card, const char *path,
+                                     c10::Device device) {
+    for (const entry &entry : ARCHITECTURES)
+        if (std::strcmp(entry.name, card.architecture) == 0) {
+            weights loaded(path);
+            return entry.create(card, loaded, device);
+        }
+    throw std::runtime_error(std::string("unknown architecture ") + card.architecture);
+}
+
+} // namespace
+
+struct network {
+    std::unique_ptr<architecture> arch;
+    c10::Device device;
+    int64_t side, embedding_length;
+};
+
+extern "C" enum status network_open(const struct card *card, const char *weights_path,
+                                    struct network **result, struct error *err) try {
+    c10::InferenceMode guard;
+    runtime_enter_thread();
+    c10::Device device = runtime_device();
+    *result = new network{create(*card, weights_path, device), device, card->input.side,
+                          card->embedding_length};
+    return STATUS_OK;
+} catch (const c10::Error &cause) {
+    return error_set(err, STATUS_INTERNAL, "%.100s: %s", weights_path,
+                     cause.what_without_backtrace());
+} catch (const std::exception &cause) {
+    return error_set(err, STATUS_INTERNAL, "%.100s: %s", weights_path, cause.what());
+} catch (...) {
+    return error_set(err, STATUS_INTERNAL, "%.100s: unknown failure", weights_path);
+}
+
+extern "C" void network_close(struct network *network) { delete network; }
+
+extern "C" enum status network_embed(struct network *network, const float *faces, uint32_t n,
+                                     float *out, struct error *err) try {
+    c10::InferenceMode guard;
+    runtime_enter_thread();
+    at::Tensor x = at::from_blob(const_cast<float *>(faces), {n, 3, network->side, network->side},
+                                 at::TensorOptions(at::kFloat));
+    at::Tensor y = network->arch->embed(x.to(network->device)).to(at::kCPU).contiguous();
+    TORCH_CHECK(y.dim() == 2 && y.size(0) == n && y.size(1) == network->embedding_length,
+                "an embedding of unexpected size");
+    std::memcpy(out, y.const_data_ptr<float>(), y.nbytes());
+    return STATUS_OK;
+} catch (const c10::Error &cause) {
+    return error_set(err, STATUS_INTERNAL, "network: %s", cause.what_without_backtrace());
+} catch (const std::exception &cause) {
+    return error_set(err, STATUS_INTERNAL, "network: %s", cause.what());
+} catch (...) {
+    return error_set(err, STATUS_INTERNAL, "network: unknown failure");
+}

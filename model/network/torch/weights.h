@@ -1,0 +1,30 @@
+/* The weights file as libtorch tensors, each checked against the shape that the architecture
+ * expects. */
+#ifndef FACEPAIR_MODEL_NETWORK_TORCH_WEIGHTS_H
+#define FACEPAIR_MODEL_NETWORK_TORCH_WEIGHTS_H
+
+#include "model/safetensors.h"
+
+#include <ATen/core/Tensor.h>
+#include <memory>
+#include <string>
+
+class weights {
+  public:
+    explicit weights(const char *path); /* throws with the reader's sentence */
+    /* A copy, contiguous, on the CPU. Throws when it is missing, of another shape, or holds a value
+     * that is not finite: one such weight would make every distance NaN, and NaN < threshold is a
+     * decision. */
+    at::Tensor take(const std::string &name, at::IntArrayRef shape);
+    /* After the last take: throws when the file holds tensors that nobody took. */
+    void finish() const;
+
+  private:
+    struct closer {
+        void operator()(struct safetensors *file) const { safetensors_close(file); }
+    };
+    std::unique_ptr<struct safetensors, closer> file;
+    size_t taken = 0;
+};
+
+#endif
