@@ -1,6 +1,8 @@
 /* A line is built in a buffer on the stack and written by one write(2). LOG_LINE_MAX is below
  * PIPE_BUF, so lines of several threads do not mix in a pipe either. What cannot be written is
- * dropped: there is nobody left to tell.
+ * dropped: there is nobody left to tell. A pipe whose reader has stopped reading does hold the
+ * writer up, the loop too: stderr's blocking mode belongs to whoever started the program, and may
+ * be shared with others.
  *
  * A field that does not fit whole is taken back, and with it all that follow; room for the mark
  * that says so is kept from the start.

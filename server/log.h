@@ -4,6 +4,10 @@
  * write(2). A line is at most LOG_LINE_MAX bytes; what does not fit is cut at a field and marked
  * "truncated":true.
  *
+ * Strings are escaped as JSON, and so that no control character (C1 too) reaches a terminal; each
+ * byte that is not UTF-8 becomes U+FFFD. A number that JSON does not have (NaN, infinite) is null.
+ * Field names are the program's own and different from each other.
+ *
  *     log_event(LOG_INFO, "request", LOG_STR("route", route), LOG_INT("status", 200),
  * LOG_REAL("total_ms", 17.2));
  */
@@ -37,6 +41,7 @@ struct log_field {
 #define log_event(level, event, ...)                                                               \
     log_write((level), (event), (const struct log_field[]){__VA_ARGS__, {.type = LOG_FIELD_END}})
 
+/* The level is the process's, as stderr is; LOG_INFO until it is set. */
 void log_set_level(enum log_level level);
 bool log_level_parse(const char *text, enum log_level *level); /* debug info warn error off */
 bool log_enabled(enum log_level level);

@@ -57,7 +57,7 @@ static void on_wake(uv_async_t *wake) {
 
 static void on_beat(uv_timer_t *heart) {
     struct loop *loop = heart->data;
-    uint64_t now_us = clock_monotonic_us(), due_us = loop->beat_us + BEAT_MS * 1000;
+    uint64_t now_us = clock_monotonic_us(), due_us = loop->beat_us + UINT64_C(1000) * BEAT_MS;
     atomic_store_explicit(&loop->lag_us, now_us > due_us ? now_us - due_us : 0,
                           memory_order_relaxed);
     loop->beat_us = now_us;

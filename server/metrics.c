@@ -98,25 +98,17 @@ static uint16_t *find_slot(struct metric_family *family, const struct key *key) 
 
 static struct metric_series *series_create(const struct metric_description *description,
                                            const struct key *key) {
-    struct metric_series *series = calloc(1, sizeof *series + key->bytes);
+    size_t counts = description->type == METRIC_HISTOGRAM ? description->buckets->count + 1 : 0;
+    struct metric_series *series =
+        calloc(1, sizeof *series + counts * sizeof series->counts[0] + key->bytes);
     if (!series)
         return NULL;
-    if (description->type == METRIC_HISTOGRAM) {
-        series->counts = calloc(description->buckets->count + 1, sizeof *series->counts);
-        if (!series->counts) {
-            free(series);
-            return NULL;
-        }
-    }
-    series->hash = key->hash;
+    char *behind_counts = (char *)&series->counts[counts];
+    memcpy(behind_counts, key->text, key->bytes);
+    series->key = behind_counts;
     series->key_bytes = key->bytes;
-    memcpy(series->key, key->text, key->bytes);
+    series->hash = key->hash;
     return series;
-}
-
-static void series_destroy(struct metric_series *series) {
-    free(series->counts);
-    free(series);
 }
 
 /* Under the family's lock. NULL: out of memory. */
@@ -173,64 +165,66 @@ void metrics_destroy(struct metrics *metrics) {
     for (int i = 0; i < METRIC_COUNT; i++) {
         struct metric_family *family = &metrics->families[i];
         for (size_t s = 0; s < family->count; s++)
-            series_destroy(family->series[s]);
+            free(family->series[s]);
         pthread_mutex_destroy(&family->lock);
     }
     free(metrics);
 }
 
+/* Locks the family and finds the series; NULL: out of memory. The caller unlocks in either case. */
+static struct metric_series *lock_series(struct metrics *metrics, enum metric metric,
+                                         va_list values) {
+    struct metric_family *family = &metrics->families[metric];
+    struct key key;
+    key_of_values(&key, family->labels, values);
+    pthread_mutex_lock(&family->lock);
+    return find_or_create(metrics, metric, &key);
+}
+
+static void unlock_series(struct metrics *metrics, enum metric metric) {
+    pthread_mutex_unlock(&metrics->families[metric].lock);
+}
+
 void metrics_add(struct metrics *metrics, enum metric metric, double value, ...) {
     assert(metric < METRIC_COUNT && metric_descriptions[metric].type != METRIC_HISTOGRAM);
     assert(metric_descriptions[metric].type != METRIC_COUNTER || value >= 0);
-    struct metric_family *family = &metrics->families[metric];
-    struct key key;
     va_list values;
     va_start(values, value);
-    key_of_values(&key, family->labels, values);
+    struct metric_series *series = lock_series(metrics, metric, values);
     va_end(values);
-    pthread_mutex_lock(&family->lock);
-    struct metric_series *series = find_or_create(metrics, metric, &key);
     if (series)
         series->value += value;
-    pthread_mutex_unlock(&family->lock);
+    unlock_series(metrics, metric);
 }
 
 void metrics_set(struct metrics *metrics, enum metric metric, double value, ...) {
     assert(metric < METRIC_COUNT && metric_descriptions[metric].type == METRIC_GAUGE);
-    struct metric_family *family = &metrics->families[metric];
-    struct key key;
     va_list values;
     va_start(values, value);
-    key_of_values(&key, family->labels, values);
+    struct metric_series *series = lock_series(metrics, metric, values);
     va_end(values);
-    pthread_mutex_lock(&family->lock);
-    struct metric_series *series = find_or_create(metrics, metric, &key);
     if (series)
         series->value = value;
-    pthread_mutex_unlock(&family->lock);
+    unlock_series(metrics, metric);
 }
 
 void metrics_observe(struct metrics *metrics, enum metric metric, double value, ...) {
     assert(metric < METRIC_COUNT && metric_descriptions[metric].type == METRIC_HISTOGRAM);
     if (isnan(value)) /* it would make the sum NaN for ever */
         return;
-    struct metric_family *family = &metrics->families[metric];
     const struct metric_buckets *buckets = metric_descriptions[metric].buckets;
     size_t bucket = 0;
     while (bucket < buckets->count && value > buckets->bounds[bucket])
         bucket++;
-    struct key key;
     va_list values;
     va_start(values, value);
-    key_of_values(&key, family->labels, values);
+    struct metric_series *series = lock_series(metrics, metric, values);
     va_end(values);
-    pthread_mutex_lock(&family->lock);
-    struct metric_series *series = find_or_create(metrics, metric, &key);
     if (series) {
         series->counts[bucket]++;
         series->value += value;
     }
-    pthread_mutex_unlock(&family->lock);
+    unlock_series(metrics, metric);
 }
 
 /* Series end seldom (a model is unloaded), so the index is simply made again. */
@@ -255,10 +249,10 @@ void metrics_remove(struct metrics *metrics, enum metric metric, ...) {
     pthread_mutex_lock(&family->lock);
     size_t place = *find_slot(family, &key);
     if (place > 0) {
-        series_destroy(family->series[place - 1]);
+        free(family->series[place - 1]);
         family->count--;
-        memmove(&family->series[place - 1], &family->series[place],
-                (family->count - (place - 1)) * sizeof family->series[0]);
+        for (size_t i = place - 1; i < family->count; i++)
+            family->series[i] = family->series[i + 1];
         rebuild_index(family);
     }
     pthread_mutex_unlock(&family->lock);

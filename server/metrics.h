@@ -3,7 +3,12 @@
  * The families are one table (X-macro): id, name, type, help, label names, buckets. Buckets are
  * part of the contract. A series is identified by its label values; series are created on first
  * use, at most METRICS_SERIES_MAX a family (then counted in the series of label values "other").
- * Any thread; one short lock a call.
+ * Any thread; one short lock of the family a call, and no allocation but on first use.
+ *
+ * Bucket sets (upper bounds, inclusive; +Inf besides):
+ *   SECONDS   0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10
+ *   FACES     1 2 4 8 16 32 64
+ *   DISTANCE  0.1 to 1.4 in steps of 0.1, and 0.45 0.55 0.65 near the thresholds
  */
 #ifndef FACEPAIR_SERVER_METRICS_H
 #define FACEPAIR_SERVER_METRICS_H
@@ -55,14 +60,17 @@ struct metrics;
 struct metrics *metrics_create(void); /* NULL: out of memory */
 void metrics_destroy(struct metrics *metrics);
 
-/* Label values in the order of the table's label names, e.g. metrics_add(m, METRIC_REJECTED, 1,
- * "overloaded"). Copied. */
+/* Label values follow in the order of the table's label names, as many as those, each a string that
+ * is not NULL, e.g. metrics_add(m, METRIC_REJECTED, 1.0, "overloaded"). They are copied; a value is
+ * cut to 128 bytes, and what is not UTF-8 becomes U+FFFD. `value` is in the unit of the family's
+ * name. When there is no memory for a new series, the call does nothing. */
 void metrics_add(struct metrics *metrics, enum metric metric, double value,
-                 ...); /* counter, gauge */
+                 ...); /* counter (value ≥ 0) or gauge */
 void metrics_set(struct metrics *metrics, enum metric metric, double value, ...); /* gauge */
 void metrics_observe(struct metrics *metrics, enum metric metric, double value,
-                     ...);                                             /* histogram */
-void metrics_remove(struct metrics *metrics, enum metric metric, ...); /* a series that ended */
+                     ...); /* histogram; NaN is not observed */
+/* A series that ended; nothing when there is none. */
+void metrics_remove(struct metrics *metrics, enum metric metric, ...);
 
 /* The whole text, process_* included; from malloc, *size bytes and a terminator. NULL: out of
  * memory. */

@@ -32,10 +32,10 @@ extern const struct metric_description metric_descriptions[METRIC_COUNT];
 
 struct metric_series {
     uint64_t hash;
-    double value;     /* of a counter or gauge; the sum of a histogram */
-    uint64_t *counts; /* of a histogram: one a bucket, not cumulative, and one for +Inf */
+    double value; /* of a counter or gauge; the sum of a histogram */
     size_t key_bytes;
-    char key[]; /* the label values, valid UTF-8, each with its terminator */
+    const char *key;   /* the label values, valid UTF-8, each with its terminator; behind counts */
+    uint64_t counts[]; /* of a histogram: one a bucket, not cumulative, and one for +Inf */
 };
 
 struct metric_family {

@@ -3,7 +3,8 @@
  * whole process.)
  *
  * Each thread owns one `context`, made by `context_create` on that thread before its first task (a
- * face detector is not safe to share), and passed to every task it runs.
+ * face detector is not safe to share), and passed to every task it runs. Tasks start in the order
+ * they were submitted. The threads block all signals.
  */
 #ifndef FACEPAIR_SERVER_POOL_H
 #define FACEPAIR_SERVER_POOL_H
@@ -27,10 +28,12 @@ struct pool_options {
     /* Called on each thread at start; pool_create fails with its status when any fails. May be
      * NULL. */
     enum status (*context_create)(void *argument, void **context, struct error *err);
-    void (*context_destroy)(void *context);
-    void *argument;
+    void (*context_destroy)(void *context); /* on the same thread, at its end; may be NULL */
+    void *argument;                         /* of context_create */
 };
 
+/* Returns when every thread has its context, or when all are joined after one has failed. The
+ * options are copied; what `argument` points to must outlive the pool. */
 enum status pool_create(const struct pool_options *options, struct pool **pool, struct error *err);
 bool pool_submit(struct pool *pool,
                  struct pool_task *task);    /* false: full; the task stays the caller's */

@@ -1,4 +1,5 @@
 #include "server/loop.h"
+#include "tests/expect_abort.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -255,6 +256,23 @@ static void two_loops_live_side_by_side(void **state) {
     loop_destroy(loops[1]);
 }
 
+static void destroy_with_a_timer(void *is_closed) {
+    struct loop *loop = make_loop();
+    uv_timer_t timer;
+    uv_timer_init(loop_uv(loop), &timer);
+    if (*(bool *)is_closed)
+        uv_close((uv_handle_t *)&timer, NULL);
+    loop_destroy(loop);
+}
+
+static void a_handle_left_open_at_the_end_is_a_programmers_error(void **state) {
+    (void)state;
+    bool is_closed = false;
+    assert_true(aborts(destroy_with_a_timer, &is_closed));
+    is_closed = true; /* closing is enough: its callback still comes */
+    assert_false(aborts(destroy_with_a_timer, &is_closed));
+}
+
 static void destroying_no_loop_is_allowed(void **state) {
     (void)state;
     loop_destroy(NULL);
@@ -270,6 +288,7 @@ int main(void) {
         cmocka_unit_test(messages_posted_after_the_stop_run_before_the_loop_is_gone),
         cmocka_unit_test(the_beat_after_a_message_that_held_the_loop_tells_by_how_much),
         cmocka_unit_test(two_loops_live_side_by_side),
+        cmocka_unit_test(a_handle_left_open_at_the_end_is_a_programmers_error),
         cmocka_unit_test(destroying_no_loop_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

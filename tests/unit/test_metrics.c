@@ -1,4 +1,5 @@
 #include "server/metrics.h"
+#include "tests/expect_abort.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -336,6 +337,28 @@ static void two_tables_know_nothing_of_each_other(void **state) {
     metrics_destroy(NULL);
 }
 
+static void lower_a_counter(void *metrics) {
+    metrics_add(metrics, METRIC_REJECTED, -1.0, "overloaded");
+}
+
+static void set_a_counter(void *metrics) {
+    metrics_set(metrics, METRIC_REJECTED, 1.0, "overloaded");
+}
+
+static void observe_a_gauge(void *metrics) { metrics_observe(metrics, METRIC_READY, 1.0); }
+
+static void add_to_a_histogram(void *metrics) { metrics_add(metrics, METRIC_BATCH_SIZE, 1.0, "m"); }
+
+static void a_call_that_does_not_suit_the_family_is_a_programmers_error(void **state) {
+    (void)state;
+    struct metrics *metrics = metrics_create();
+    assert_true(aborts(lower_a_counter, metrics));
+    assert_true(aborts(set_a_counter, metrics));
+    assert_true(aborts(observe_a_gauge, metrics));
+    assert_true(aborts(add_to_a_histogram, metrics));
+    metrics_destroy(metrics);
+}
+
 /* ---- many threads ---- */
 enum { COUNTERS = 4, ROUNDS = 20000 };
 
@@ -429,6 +452,7 @@ int main(void) {
         cmocka_unit_test(beyond_the_limit_series_are_counted_together_as_other),
         cmocka_unit_test(a_removed_series_vanishes_and_the_others_stay),
         cmocka_unit_test(two_tables_know_nothing_of_each_other),
+        cmocka_unit_test(a_call_that_does_not_suit_the_family_is_a_programmers_error),
         cmocka_unit_test(no_count_of_many_threads_is_lost),
         cmocka_unit_test(the_process_tells_its_own_numbers),
     };

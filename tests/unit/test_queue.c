@@ -1,4 +1,5 @@
 #include "server/queue.h"
+#include "tests/expect_abort.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -140,6 +141,19 @@ static void a_push_wakes_a_waiting_taker(void **state) {
     queue_destroy(queue);
 }
 
+static void destroy(void *queue) { queue_destroy(queue); }
+
+static void destroying_a_queue_with_items_left_is_a_programmers_error(void **state) {
+    (void)state;
+    struct queue *queue = queue_create(1);
+    struct numbered item;
+    assert_true(queue_push(queue, &item.item));
+    assert_true(aborts(destroy, queue));
+    queue_take(queue, 1);
+    assert_false(aborts(destroy, queue));
+    queue_destroy(queue);
+}
+
 /* ---- many producers, many consumers ---- */
 enum { PRODUCERS = 6, CONSUMERS = 5, ITEMS = 4000, ROOM = 16 };
 
@@ -223,6 +237,7 @@ int main(void) {
         cmocka_unit_test(a_closed_queue_refuses_and_gives_out_what_is_left),
         cmocka_unit_test(closing_wakes_every_waiting_taker),
         cmocka_unit_test(a_push_wakes_a_waiting_taker),
+        cmocka_unit_test(destroying_a_queue_with_items_left_is_a_programmers_error),
         cmocka_unit_test(each_item_of_many_producers_reaches_one_of_many_consumers_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
