@@ -78,44 +78,57 @@ static bool matches(const char *if_none_match, const char *etag) {
     return if_none_match && (strcmp(if_none_match, "*") == 0 || strstr(if_none_match, etag));
 }
 
-static void reply_version(struct http_request *request, struct service *service,
-                          const struct model_version *version) {
-    char etag[ETAG_SIZE];
-    snprintf(etag, sizeof etag, "\"%s@%s-%.16s-%c%c\"", version->card.name, version->card.version,
+/* A version never changes, so its tag is its name, what its weights are, and what is told of it. */
+static void write_etag(const struct model_version *version, char etag[ETAG_SIZE]) {
+    snprintf(etag, ETAG_SIZE, "\"%s@%s-%.16s-%c%c\"", version->card.name, version->card.version,
              version->card.weights_sha256, version->active ? 'a' : '-',
              version->card.metrics.known ? 'm' : '-');
-    const struct http_header headers[] = {
-        {"ETag", etag}, {"Cache-Control", "no-cache"}, {NULL, NULL}};
-    if (matches(http_request_header(request, "If-None-Match"), etag)) {
-        http_reply_empty(request, 304, headers);
-        return;
-    }
-    json_t *root = summary_json(service, version);
-    json_t *card = json_loads(version->card.json, JSON_REJECT_DUPLICATES, NULL);
-    if (!root || !card || json_object_set_new(root, "card", card) != 0) {
-        json_decref(root);
-        root = NULL;
-    }
-    send_json(request, 200, root, headers);
 }
 
-void models_show(struct http_request *request) {
+static json_t *card_json(struct service *service, const struct model_version *version) {
+    json_t *root = summary_json(service, version);
+    json_t *card = json_loads(version->card.json, JSON_REJECT_DUPLICATES, NULL);
+    if (root && card && json_object_set_new(root, "card", card) == 0)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+static json_t *measured_json(struct service *service, const struct model_version *version) {
+    (void)service;
+    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "object", "model.metrics", "name",
+                     version->card.name, "version", version->card.version, "thresholds",
+                     model_thresholds_json(&version->card), "metrics",
+                     model_metrics_json(&version->card));
+}
+
+/* Replies with what `render` makes of the version in the path. */
+static void reply_version(struct http_request *request,
+                          json_t *(*render)(struct service *, const struct model_version *)) {
     struct service *service = http_request_application(request)->context;
-    char reference[REFERENCE_SIZE];
+    char reference[REFERENCE_SIZE], etag[ETAG_SIZE];
     struct model_version *version;
     struct error err;
-    if (!read_reference(http_request_parameter(request), reference)) {
-        problem_reply(request,
-                      error_set(&err, STATUS_INVALID_NAME,
-                                "A model is NAME or NAME@VERSION; '@' may be written %%40."),
-                      &err);
-        return;
-    }
-    enum status status = registry_acquire(service->registry, reference, &version, &err);
+    enum status status = STATUS_OK;
+    if (!read_reference(http_request_parameter(request), reference))
+        status = error_set(&err, STATUS_INVALID_NAME,
+                           "A model is NAME or NAME@VERSION; '@' may be written %%40.");
+    if (status == STATUS_OK)
+        status = registry_acquire(service->registry, reference, &version, &err);
     if (status != STATUS_OK) {
         problem_reply(request, status, &err);
         return;
     }
-    reply_version(request, service, version);
+    write_etag(version, etag);
+    const struct http_header headers[] = {
+        {"ETag", etag}, {"Cache-Control", "no-cache"}, {NULL, NULL}};
+    if (matches(http_request_header(request, "If-None-Match"), etag))
+        http_reply_empty(request, 304, headers);
+    else
+        send_json(request, 200, render(service, version), headers);
     registry_release(service->registry, version);
 }
+
+void models_show(struct http_request *request) { reply_version(request, card_json); }
+
+void models_show_metrics(struct http_request *request) { reply_version(request, measured_json); }

@@ -1,4 +1,4 @@
-/* GET /v1/models and GET /v1/models/MODEL. */
+/* GET /v1/models, GET /v1/models/MODEL and GET /v1/models/MODEL/metrics. */
 #ifndef FACEPAIR_API_MODELS_H
 #define FACEPAIR_API_MODELS_H
 
@@ -6,5 +6,6 @@
 
 void models_list(struct http_request *request);
 void models_show(struct http_request *request);
+void models_show_metrics(struct http_request *request);
 
 #endif

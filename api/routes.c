@@ -36,6 +36,7 @@ static const struct http_endpoint ENDPOINTS[] = {
     VERIFY("/verify"),
     GET("/v1/models", PUBLIC, models_list),
     GET("/v1/models/{model}", PUBLIC, models_show),
+    GET("/v1/models/{model}/metrics", PUBLIC, models_show_metrics),
     GET("/v1/info", PUBLIC, info_show),
     GET("/openapi.json", PUBLIC, openapi_show),
     GET("/metrics", SCRAPE, health_metrics),

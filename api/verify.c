@@ -123,7 +123,6 @@ static void reply_late_or_full(struct verify *verify, enum status status) {
 /* True when nobody waits for the answer, or too long: then it has been replied. */
 static bool replied_to_nobody(struct verify *verify) {
     if (atomic_load(&verify->abandoned)) {
-        metrics_add(verify->service->metrics, METRIC_REJECTED, 1, "client_left");
         http_reply_empty(verify->request, CLIENT_LEFT, NULL);
         return true;
     }

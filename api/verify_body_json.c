@@ -80,6 +80,10 @@ void verify_body_json(const uint8_t *json, size_t size, size_t bytes_max, struct
                       struct faults *faults) {
     *body = (struct verify_body){0};
     verify_options_init(&body->options);
+    if (size == 0) {
+        faults_add(faults, STATUS_INVALID_JSON, NULL, "The body is empty.");
+        return;
+    }
     struct json_scan scan;
     struct error err;
     if (json_scan((const char *)json, size, &scan, &err) != STATUS_OK) {
