@@ -16,6 +16,10 @@ else()
   target_link_options(facepair_options INTERFACE -Wl,-z,relro,-z,now)
 endif()
 
+if(FACEPAIR_FUZZ)
+  target_compile_options(facepair_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # facepair_library(NAME source…): one room of the tree as a static library.
 function(facepair_library name)
   add_library(${name} STATIC ${ARGN})
