@@ -274,6 +274,8 @@ static void the_smallest_quota_from_the_cgroup_up_to_the_root_counts(void **stat
     assert_int_equal(cpus_of_cgroup(root, "/elsewhere/of/the/host"), CPUS_UNLIMITED);
     write_cpu_max(root, "/a/b", "500000 100000\n");
     assert_int_equal(cpus_of_cgroup(root, "/a/b"), 3);
+    write_cpu_max(root, "", "400000 100000\n");
+    assert_int_equal(cpus_of_cgroup(root, "/a/b"), 3);
     write_cpu_max(root, "", "150000 100000\n");
     assert_int_equal(cpus_of_cgroup(root, "/a/b"), 2);
     assert_int_equal(cpus_of_cgroup(root, "/elsewhere/of/the/host"), 2);
