@@ -169,7 +169,8 @@ static enum status start(struct server *server, const struct serve_settings *s, 
         return status;
     server->application = service_application(server->service);
     server->application.allowed_hosts = s->allowed_hosts.values;
-    server->application.allowed_origins = s->allowed_origins.values;
+    if (s->allowed_origins.count > 0)
+        server->application.allowed_origins = s->allowed_origins.values;
     server->application.guard_hosts = !s->insecure;
     return start_listeners(server, s, addresses, err);
 }
