@@ -5,11 +5,12 @@
  * _frame gave for the same bytes once the limits have passed. When _pixels fails, the caller
  * releases whatever the raster holds. Both may be called from any thread.
  *
- * Memory: the only buffers that grow with the picture are the raster (3 bytes a pixel decoded), a
- * second raster while it is rotated by a quarter turn, and inside the libraries: libjpeg's
- * coefficients of a progressive file (2 bytes a sample, so at most 8 a pixel), libwebp's decoder (a
- * lossless file 4 bytes a pixel, and 4 more for a picture with alpha), libpng two rows. The
- * libraries free theirs without overwriting.
+ * Memory: the only buffers that grow with the picture are the raster (3 bytes a decoded pixel), a
+ * second one while it is rotated by a quarter turn or while an interlaced PNG is shrunk, 4 bytes a
+ * decoded pixel of a WebP with alpha, and inside the libraries: libjpeg's coefficients of a
+ * progressive file (2 bytes a sample, at most 8 a pixel), libwebp's decoder of a lossless file (4
+ * bytes a pixel). The limits bound them all. What is ours is overwritten before it is freed; the
+ * libraries free theirs without.
  */
 #ifndef FACEPAIR_MODEL_IMAGE_CODEC_H
 #define FACEPAIR_MODEL_IMAGE_CODEC_H
@@ -38,21 +39,38 @@ enum status image_raster_create(uint32_t width, uint32_t height, struct image_ra
 /* Overwrites and frees; a zeroed raster is allowed. */
 void image_raster_release(struct image_raster *raster);
 
+/* divisor: 1, 2, 4 or 8; the raster's sides are the frame's ÷ divisor, rounded up. */
 enum status image_jpeg_frame(const uint8_t *bytes, size_t size, struct image_frame *frame,
                              struct error *err);
 enum status image_jpeg_pixels(const uint8_t *bytes, size_t size, const struct image_frame *frame,
-                              uint32_t long_side_min, struct image_raster *raster,
-                              struct error *err);
-
+                              unsigned divisor, struct image_raster *raster, struct error *err);
 enum status image_png_frame(const uint8_t *bytes, size_t size, struct image_frame *frame,
                             struct error *err);
 enum status image_png_pixels(const uint8_t *bytes, size_t size, const struct image_frame *frame,
-                             struct image_raster *raster, struct error *err);
-
+                             unsigned divisor, struct image_raster *raster, struct error *err);
 enum status image_webp_frame(const uint8_t *bytes, size_t size, struct image_frame *frame,
                              struct error *err);
 enum status image_webp_pixels(const uint8_t *bytes, size_t size, const struct image_frame *frame,
-                              struct image_raster *raster, struct error *err);
+                              unsigned divisor, struct image_raster *raster, struct error *err);
+
+/* Shrinks rows as they come: open, add every row from the top, flush what a last incomplete group
+ * of rows has summed, close. close is needed after a failed open too; target is the caller's. */
+struct image_reducer {
+    struct image_raster *target;
+    uint32_t width;
+    unsigned divisor, rows_summed;
+    uint32_t rows_written;
+    uint16_t *sums; /* (target width, 3) */
+    uint8_t *row;   /* (width, 3): room for the row that comes next */
+};
+enum status image_reducer_open(uint32_t width, uint32_t height, unsigned divisor,
+                               struct image_reducer *reducer, struct image_raster *target,
+                               struct error *err);
+void image_reducer_add(struct image_reducer *reducer, const uint8_t *rgb);
+void image_reducer_flush(struct image_reducer *reducer);
+void image_reducer_close(struct image_reducer *reducer);
+/* The same for a whole raster, which is replaced. */
+enum status image_reduce(struct image_raster *raster, unsigned divisor, struct error *err);
 
 /* The orientation (tag 0x0112) in the first directory of an EXIF block, which is a TIFF file
  * ("II*\0…" or "MM\0*…"), an "Exif\0\0" before it skipped. 1 for anything malformed or absent. */

@@ -122,16 +122,24 @@ enum status image_probe(const uint8_t *bytes, size_t size, const struct image_li
     return status;
 }
 
+static unsigned divisor_for(const struct image_frame *frame, uint32_t long_side_min) {
+    uint32_t long_side = frame->width > frame->height ? frame->width : frame->height;
+    unsigned divisor = long_side_min == 0 ? 1 : 8;
+    while (divisor > 1 && (long_side + divisor - 1) / divisor < long_side_min)
+        divisor /= 2;
+    return divisor;
+}
+
 static enum status read_pixels(const uint8_t *bytes, size_t size, enum image_format format,
-                               const struct image_frame *frame, uint32_t long_side_min,
+                               const struct image_frame *frame, unsigned divisor,
                                struct image_raster *raster, struct error *err) {
     switch (format) {
     case IMAGE_JPEG:
-        return image_jpeg_pixels(bytes, size, frame, long_side_min, raster, err);
+        return image_jpeg_pixels(bytes, size, frame, divisor, raster, err);
     case IMAGE_PNG:
-        return image_png_pixels(bytes, size, frame, raster, err);
+        return image_png_pixels(bytes, size, frame, divisor, raster, err);
     case IMAGE_WEBP:
-        return image_webp_pixels(bytes, size, frame, raster, err);
+        return image_webp_pixels(bytes, size, frame, divisor, raster, err);
     }
     assert(!"a format without a decoder");
     return STATUS_INTERNAL;
@@ -145,7 +153,8 @@ enum status image_decode(const uint8_t *bytes, size_t size, const struct image_l
     enum status status = read_frame(bytes, size, limits, &format, &frame, err);
     if (status != STATUS_OK)
         return status;
-    status = read_pixels(bytes, size, format, &frame, long_side_min, &raster, err);
+    status =
+        read_pixels(bytes, size, format, &frame, divisor_for(&frame, long_side_min), &raster, err);
     if (status == STATUS_OK)
         status = image_orient(&raster, frame.orientation, err);
     if (status != STATUS_OK) {

@@ -52,7 +52,7 @@ struct jpeg_reader {
 
     const uint8_t *bytes;
     size_t size;
-    uint32_t long_side_min;
+    unsigned divisor;
     struct image_frame *frame;   /* filled by step_header */
     struct image_raster *raster; /* filled by step_pixels */
     uint8_t *inks;               /* a row of CMYK; freed by close */
@@ -179,17 +179,6 @@ static void choose_colours(struct jpeg_reader *reader) {
     }
 }
 
-static void choose_scale(struct jpeg_reader *reader) {
-    uint32_t width = reader->library.image_width, height = reader->library.image_height;
-    uint32_t long_side = width > height ? width : height;
-    unsigned divisor = 8;
-    while (divisor > 1 && (reader->long_side_min == 0 ||
-                           (long_side + divisor - 1) / divisor < reader->long_side_min))
-        divisor /= 2;
-    reader->library.scale_num = 1;
-    reader->library.scale_denom = divisor;
-}
-
 /* Rounds x × y ÷ 255 to nearest, exactly, for bytes. */
 static uint8_t scale_byte(unsigned x, unsigned y) {
     unsigned product = x * y + 128;
@@ -218,7 +207,8 @@ static void step_pixels(struct jpeg_reader *reader) {
     struct jpeg_decompress_struct *library = &reader->library;
     step_header(reader);
     choose_colours(reader);
-    choose_scale(reader);
+    library->scale_num = 1;
+    library->scale_denom = reader->divisor;
     jpeg_start_decompress(library);
     enum status status = image_raster_create(library->output_width, library->output_height,
                                              reader->raster, reader->err);
@@ -255,12 +245,11 @@ enum status image_jpeg_frame(const uint8_t *bytes, size_t size, struct image_fra
 }
 
 enum status image_jpeg_pixels(const uint8_t *bytes, size_t size, const struct image_frame *frame,
-                              uint32_t long_side_min, struct image_raster *raster,
-                              struct error *err) {
+                              unsigned divisor, struct image_raster *raster, struct error *err) {
     struct image_frame again = *frame;
     struct jpeg_reader reader = {.bytes = bytes,
                                  .size = size,
-                                 .long_side_min = long_side_min,
+                                 .divisor = divisor,
                                  .frame = &again,
                                  .raster = raster,
                                  .err = err};

@@ -17,6 +17,7 @@
 #include <setjmp.h>
 #include <string.h>
 
+enum { INTERLACE_AT = 28 }; /* the last byte of IHDR's data */
 enum {
     SIGNATURE_BYTES = 8,
     CHUNK_BYTES_OVERHEAD = 12,
@@ -29,7 +30,9 @@ struct png_reader {
     png_infop info;
     const uint8_t *bytes;
     size_t size, at;
-    struct image_raster *raster;
+    const struct image_frame *frame;
+    struct image_raster *raster;  /* receives the rows, or reducer's target does */
+    struct image_reducer reducer; /* in use when its row is not NULL */
     bool failed;
 };
 
@@ -54,7 +57,7 @@ static void on_read(png_structp library, png_bytep target, size_t length) {
 }
 
 static void set_limits(struct png_reader *reader) {
-    png_set_user_limits(reader->library, reader->raster->width, reader->raster->height);
+    png_set_user_limits(reader->library, reader->frame->width, reader->frame->height);
     png_set_chunk_cache_max(reader->library, CHUNKS_MAX);
     png_set_chunk_malloc_max(reader->library, CHUNK_BYTES_MAX);
     png_set_keep_unknown_chunks(reader->library, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
@@ -75,8 +78,17 @@ static void set_transformations(png_structp library, png_infop info) {
     }
 }
 
+static void read_reduced_rows(struct png_reader *reader) {
+    struct image_reducer *reducer = &reader->reducer;
+    for (uint32_t y = 0; y < reader->frame->height; y++) {
+        png_read_row(reader->library, reducer->row, NULL);
+        image_reducer_add(reducer, reducer->row);
+    }
+    image_reducer_flush(reducer);
+}
+
 /* Each pass of an interlaced file adds its pixels to the rows of the passes before. */
-static void read_rows(struct png_reader *reader, int passes) {
+static void read_whole_rows(struct png_reader *reader, int passes) {
     struct image_raster *raster = reader->raster;
     size_t row_bytes = (size_t)raster->width * 3;
     for (int pass = 0; pass < passes; pass++)
@@ -92,9 +104,12 @@ static void step_pixels(struct png_reader *reader) {
     set_transformations(library, reader->info);
     int passes = png_set_interlace_handling(library);
     png_read_update_info(library, reader->info);
-    if (png_get_rowbytes(library, reader->info) != (size_t)reader->raster->width * 3)
+    if (png_get_rowbytes(library, reader->info) != (size_t)reader->frame->width * 3)
         png_error(library, "not RGB");
-    read_rows(reader, passes);
+    if (reader->reducer.row)
+        read_reduced_rows(reader);
+    else
+        read_whole_rows(reader, passes);
     png_read_end(library, NULL);
 }
 
@@ -145,11 +160,19 @@ enum status image_png_frame(const uint8_t *bytes, size_t size, struct image_fram
     return STATUS_OK;
 }
 
+/* An interlaced file needs all its pixels at once and is shrunk afterwards. */
 enum status image_png_pixels(const uint8_t *bytes, size_t size, const struct image_frame *frame,
-                             struct image_raster *raster, struct error *err) {
-    enum status status = image_raster_create(frame->width, frame->height, raster, err);
-    if (status != STATUS_OK)
-        return status;
-    struct png_reader reader = {.bytes = bytes, .size = size, .raster = raster};
-    return run(&reader, err);
+                             unsigned divisor, struct image_raster *raster, struct error *err) {
+    bool interlaced = bytes[INTERLACE_AT] != 0;
+    bool by_rows = divisor > 1 && !interlaced;
+    struct png_reader reader = {.bytes = bytes, .size = size, .frame = frame, .raster = raster};
+    enum status status = by_rows ? image_reducer_open(frame->width, frame->height, divisor,
+                                                      &reader.reducer, raster, err)
+                                 : image_raster_create(frame->width, frame->height, raster, err);
+    if (status == STATUS_OK)
+        status = run(&reader, err);
+    image_reducer_close(&reader.reducer);
+    if (status == STATUS_OK && divisor > 1 && interlaced)
+        status = image_reduce(raster, divisor, err);
+    return status;
 }

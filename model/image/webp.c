@@ -61,10 +61,23 @@ enum status image_webp_frame(const uint8_t *bytes, size_t size, struct image_fra
     return STATUS_OK;
 }
 
-static bool decode_opaque(const uint8_t *bytes, size_t size, struct image_raster *raster) {
-    size_t row_bytes = (size_t)raster->width * 3;
-    return WebPDecodeRGBInto(bytes, size, raster->rgb, row_bytes * raster->height,
-                             (int)row_bytes) != NULL;
+/* libwebp shrinks while it decodes (an area mean), so a lossy picture never stands in memory whole.
+ */
+static bool decode(const uint8_t *bytes, size_t size, const struct image_raster *raster,
+                   bool shrunk, WEBP_CSP_MODE mode, uint8_t *pixels) {
+    WebPDecoderConfig config;
+    if (!WebPInitDecoderConfig(&config))
+        return false;
+    size_t stride = (size_t)raster->width * (mode == MODE_RGBA ? 4 : 3);
+    config.options.use_scaling = shrunk;
+    config.options.scaled_width = (int)raster->width;
+    config.options.scaled_height = (int)raster->height;
+    config.output.colorspace = mode;
+    config.output.is_external_memory = 1;
+    config.output.u.RGBA.rgba = pixels;
+    config.output.u.RGBA.stride = (int)stride;
+    config.output.u.RGBA.size = stride * raster->height;
+    return WebPDecode(bytes, size, &config) == VP8_STATUS_OK;
 }
 
 /* Rounds (colour × alpha + 255 × (255 − alpha)) ÷ 255 to nearest, exactly. */
@@ -73,36 +86,37 @@ static uint8_t over_white(unsigned colour, unsigned alpha) {
     return (uint8_t)((sum + (sum >> 8)) >> 8);
 }
 
-static bool decode_alpha(const uint8_t *bytes, size_t size, uint8_t *rgba,
-                         struct image_raster *raster) {
+static enum status decode_over_white(const uint8_t *bytes, size_t size, bool shrunk,
+                                     struct image_raster *raster, bool *decoded,
+                                     struct error *err) {
     size_t pixels = (size_t)raster->width * raster->height;
-    if (!WebPDecodeRGBAInto(bytes, size, rgba, pixels * 4, (int)raster->width * 4))
-        return false;
-    for (size_t i = 0; i < pixels; i++)
+    uint8_t *rgba = malloc(pixels * 4);
+    if (!rgba)
+        return error_set(err, STATUS_INTERNAL, "%s", image_no_memory);
+    *decoded = decode(bytes, size, raster, shrunk, MODE_RGBA, rgba);
+    for (size_t i = 0; *decoded && i < pixels; i++)
         for (size_t c = 0; c < 3; c++)
             raster->rgb[i * 3 + c] = over_white(rgba[i * 4 + c], rgba[i * 4 + 3]);
-    return true;
+    explicit_bzero(rgba, pixels * 4);
+    free(rgba);
+    return STATUS_OK;
 }
 
 enum status image_webp_pixels(const uint8_t *bytes, size_t size, const struct image_frame *frame,
-                              struct image_raster *raster, struct error *err) {
+                              unsigned divisor, struct image_raster *raster, struct error *err) {
     WebPBitstreamFeatures features;
+    bool decoded = false, shrunk = divisor > 1;
     enum status status = read_features(bytes, size, &features, err);
     if (status == STATUS_OK)
-        status = image_raster_create(frame->width, frame->height, raster, err);
+        status = image_raster_create((frame->width + divisor - 1) / divisor,
+                                     (frame->height + divisor - 1) / divisor, raster, err);
     if (status != STATUS_OK)
         return status;
-    bool decoded;
-    if (features.has_alpha) {
-        size_t rgba_bytes = (size_t)frame->width * frame->height * 4;
-        uint8_t *rgba = malloc(rgba_bytes);
-        if (!rgba)
-            return error_set(err, STATUS_INTERNAL, "%s", image_no_memory);
-        decoded = decode_alpha(bytes, size, rgba, raster);
-        explicit_bzero(rgba, rgba_bytes);
-        free(rgba);
-    } else {
-        decoded = decode_opaque(bytes, size, raster);
-    }
-    return decoded ? STATUS_OK : error_set(err, STATUS_INVALID_IMAGE, "%s", damaged);
+    if (features.has_alpha)
+        status = decode_over_white(bytes, size, shrunk, raster, &decoded, err);
+    else
+        decoded = decode(bytes, size, raster, shrunk, MODE_RGB, raster->rgb);
+    if (status == STATUS_OK && !decoded)
+        status = error_set(err, STATUS_INVALID_IMAGE, "%s", damaged);
+    return status;
 }

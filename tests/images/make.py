@@ -41,11 +41,14 @@ def over_white(image):
     return Image.alpha_composite(white, rgba).convert("RGB")
 
 
-def expect(name, image):
+def upright_rgb(image):
     image = ImageOps.exif_transpose(image)
     transparent = "A" in image.getbands() or "transparency" in image.info
-    rgb = over_white(image) if transparent else image.convert("RGB")
-    rgb.save(FOLDER / (pathlib.Path(name).stem + ".ppm"))
+    return over_white(image) if transparent else image.convert("RGB")
+
+
+def expect(name, image):
+    upright_rgb(image).save(FOLDER / (pathlib.Path(name).stem + ".ppm"))
 
 
 def add(name, content):
@@ -92,6 +95,28 @@ def scaled_jpegs():
         image.draft("RGB", (203 // divisor, 151 // divisor))
         assert image.size == (-(-203 // divisor), -(-151 // divisor))
         expect(f"scaled-{divisor}.jpg", image)
+
+
+def area_mean(image, size):
+    """Each source pixel repeated until both sizes divide, then plain means. (PIL's BOX takes whole
+    pixels only.)"""
+    width, height = size
+    many = numpy.asarray(image).repeat(height, axis=0).repeat(width, axis=1)
+    blocks = many.reshape(height, image.height, width, image.width, 3).astype(float)
+    return Image.fromarray(blocks.mean(axis=(1, 3)).round().astype(numpy.uint8))
+
+
+def shrunk():
+    """PNG: the mean of whole squares. WebP: libwebp's area mean, whose squares end between pixels
+    where the side does not divide. (JPEG shrinks in its inverse DCT: scaled_jpegs.)"""
+    for name in ("rgb8.png", "rgba8.png", "rgb8-interlaced.png", "lossless.webp",
+                 "lossless-alpha.webp", "lossy.webp", "lossy-alpha.webp"):
+        rgb = upright_rgb(Image.open(FOLDER / name))
+        for divisor in (2,) if name.startswith("lossy") else (2, 8):
+            size = (-(-rgb.width // divisor), -(-rgb.height // divisor))
+            small = rgb.reduce(divisor) if name.endswith("png") else area_mean(rgb, size)
+            assert small.size == size
+            small.save(FOLDER / (name.replace(".", "-") + f"-{divisor}.ppm"))
 
 
 def chunk(kind, data):
@@ -168,3 +193,4 @@ if __name__ == "__main__":
     scaled_jpegs()
     pngs()
     webps()
+    shrunk()

@@ -178,21 +178,23 @@ static void a_lossless_jpeg_is_unsupported(void **state) {
     release_file(&file);
 }
 
-/* rgba: raster and the picture with alpha; cmyk: raster and a row of inks; orientation-6: the
- * raster and the turned one. */
+/* rgb8.png: the raster, and shrunk a row (interlaced, the whole picture too); lossy-alpha.webp: the
+ * raster and the picture with alpha; cmyk.jpg: and a row of inks; orientation-6.jpg: and the turned
+ * raster. */
 static void a_failed_allocation_is_told_and_leaks_nothing(void **state) {
     (void)state;
     const struct {
         const char *name;
+        uint32_t long_side_min;
         int allocations;
-    } cases[] = {
-        {"rgb8.png", 1}, {"lossy-alpha.webp", 2}, {"cmyk.jpg", 2}, {"orientation-6.jpg", 2}};
+    } cases[] = {{"rgb8.png", 0, 1},         {"rgb8.png", 16, 2}, {"rgb8-interlaced.png", 16, 3},
+                 {"lossy-alpha.webp", 0, 2}, {"cmyk.jpg", 0, 2},  {"orientation-6.jpg", 0, 2}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct file file = read_test_image(cases[i].name);
         for (int k = 0; k <= cases[i].allocations; k++) {
             struct image image;
             allocations_until_failure = k;
-            enum status status = decode_file(&file, 0, &image, NULL);
+            enum status status = decode_file(&file, cases[i].long_side_min, &image, NULL);
             allocations_until_failure = -1;
             assert_int_equal(status, k < cases[i].allocations ? STATUS_INTERNAL : STATUS_OK);
             if (status == STATUS_OK)
