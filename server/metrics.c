@@ -1,8 +1,7 @@
-/* A call on the way of a request does this: the label values are joined to one key and hashed while
- * they are copied (FNV-1a; keys are tens of bytes, and the hash only spreads them, an attacker
- * chooses none that is not bounded by METRICS_SERIES_MAX), the family is locked, the series is
- * found in an open-addressed index, one number changes. Nothing is allocated but on the first use
- * of a series.
+/* A call on the way of a request does this: the label values are joined to one key and hashed
+ * (FNV-1a; keys are tens of bytes, and the hash only spreads them, an attacker chooses none that is
+ * not bounded by METRICS_SERIES_MAX), the family is locked, the series is found in an
+ * open-addressed index, one number changes. Nothing is allocated but on the first use of a series.
  *
  * Each family has its own lock, so that the loop, the pool and the device worker rarely meet.
  *
@@ -43,17 +42,8 @@ struct key {
     char text[KEY_BYTES_MAX];
 };
 
-static void key_begin(struct key *key) {
-    key->hash = 0xcbf29ce484222325; /* FNV-1a, 64 bits: offset basis and prime */
-    key->bytes = 0;
-}
-
-static void key_put(struct key *key, char byte) {
-    key->text[key->bytes++] = byte;
-    key->hash = (key->hash ^ (unsigned char)byte) * 0x100000001b3;
-}
-
-static void key_add(struct key *key, const char *value) {
+/* Appends a label value; the end of the key's text so far goes in and comes out. */
+static char *key_add(char *end, const char *value) {
     size_t left = METRICS_LABEL_BYTES_MAX;
     while (*value && left > 0) {
         uint32_t point;
@@ -64,23 +54,34 @@ static void key_add(struct key *key, const char *value) {
         if (put > left)
             break;
         for (size_t i = 0; i < put; i++)
-            key_put(key, from[i]);
+            *end++ = from[i];
         value += size ? size : 1;
         left -= put;
     }
-    key_put(key, '\0');
+    *end++ = '\0';
+    return end;
+}
+
+static void key_finish(struct key *key, const char *end) {
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a, 64 bits: offset basis and prime */
+    for (const char *at = key->text; at < end; at++)
+        hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
+    key->bytes = (size_t)(end - key->text);
+    key->hash = hash;
 }
 
 static void key_of_values(struct key *key, unsigned labels, va_list values) {
-    key_begin(key);
+    char *end = key->text;
     for (unsigned i = 0; i < labels; i++)
-        key_add(key, va_arg(values, const char *));
+        end = key_add(end, va_arg(values, const char *));
+    key_finish(key, end);
 }
 
 static void key_of_others(struct key *key, unsigned labels) {
-    key_begin(key);
+    char *end = key->text;
     for (unsigned i = 0; i < labels; i++)
-        key_add(key, "other");
+        end = key_add(end, "other");
+    key_finish(key, end);
 }
 
 /* The slot of the key, or the empty one where it would stand. */
@@ -149,7 +150,7 @@ struct metrics *metrics_create(void) {
     }
     for (int i = 0; i < METRIC_COUNT; i++) {
         struct key key;
-        key_begin(&key);
+        key_finish(&key, key.text);
         /* A family without labels is there from the beginning, with 0. */
         if (metrics->families[i].labels == 0 && !find_or_create(metrics, (enum metric)i, &key)) {
             metrics_destroy(metrics);
