@@ -47,7 +47,8 @@ struct jpeg_reader {
     jmp_buf escape;
     enum status status; /* set before the jump */
     struct error *err;
-    bool several_scans;
+    bool several_scans, exif_seen;
+    unsigned orientation;
     int scans_max;
 
     const uint8_t *bytes;
@@ -139,12 +140,22 @@ static int scans_max(uint32_t width, uint32_t height) {
     return scans > SCANS_MAX ? SCANS_MAX : scans < SCANS_MIN ? SCANS_MIN : (int)scans;
 }
 
-/* The first EXIF segment decides, as in other readers. */
-static unsigned saved_orientation(const struct jpeg_reader *reader) {
-    for (jpeg_saved_marker_ptr m = reader->library.marker_list; m; m = m->next)
-        if (m->data_length >= 6 && memcmp(m->data, "Exif\0\0", 6) == 0)
-            return image_exif_orientation(m->data, m->data_length);
-    return 1;
+/* Reads an APP1 segment where it lies. (jpeg_save_markers would copy each one and walk its list for
+ * the next: a file of a million empty segments would take hours.) The first EXIF block decides. */
+static boolean on_app1(j_decompress_ptr library) {
+    struct jpeg_reader *reader = reader_of((j_common_ptr)library);
+    struct jpeg_source_mgr *source = library->src;
+    const uint8_t *segment = source->next_input_byte;
+    size_t length = source->bytes_in_buffer < 2 ? 0 : (size_t)segment[0] << 8 | segment[1];
+    if (length < 2 || length > source->bytes_in_buffer)
+        fail_damaged(reader);
+    if (!reader->exif_seen && length >= 8 && memcmp(segment + 2, "Exif\0\0", 6) == 0) {
+        reader->exif_seen = true;
+        reader->orientation = image_exif_orientation(segment + 2, length - 2);
+    }
+    source->next_input_byte += length;
+    source->bytes_in_buffer -= length;
+    return TRUE;
 }
 
 static void step_header(struct jpeg_reader *reader) {
@@ -152,14 +163,14 @@ static void step_header(struct jpeg_reader *reader) {
     jpeg_create_decompress(library);
     library->mem->max_memory_to_use = MEMORY_BYTES_MAX;
     library->progress = &reader->progress;
-    jpeg_save_markers(library, JPEG_APP0 + 1, 0xffff);
+    jpeg_set_marker_processor(library, JPEG_APP0 + 1, on_app1);
     jpeg_mem_src(library, reader->bytes, reader->size);
     jpeg_read_header(library, TRUE);
     reader->several_scans = jpeg_has_multiple_scans(library);
     reader->scans_max = scans_max(library->image_width, library->image_height);
     *reader->frame = (struct image_frame){.width = library->image_width,
                                           .height = library->image_height,
-                                          .orientation = saved_orientation(reader)};
+                                          .orientation = reader->orientation};
 }
 
 static void choose_colours(struct jpeg_reader *reader) {
@@ -230,6 +241,7 @@ static enum status run(struct jpeg_reader *reader, void (*step)(struct jpeg_read
     reader->errors.emit_message = on_message;
     reader->errors.output_message = on_output;
     reader->progress.progress_monitor = on_progress;
+    reader->orientation = 1;
     reader->status = STATUS_OK;
     if (setjmp(reader->escape) == 0)
         step(reader);

@@ -129,6 +129,29 @@ static void a_jpeg_of_ten_thousand_scans_is_refused(void **state) {
     assert_non_null(strstr(err.detail, "more scans than any photograph needs"));
 }
 
+/* Each may cost no more than its bytes: libjpeg's own way of keeping segments is quadratic. */
+static void a_million_empty_segments_are_skipped(void **state) {
+    (void)state;
+    struct file whole = read_test_image("orientation-6.jpg");
+    struct file file = with_inserted(&whole, 2, (const uint8_t *)"\xff\xe1\0\2", 4, 1000000);
+    struct image image;
+    assert_int_equal(decode_file(&file, 0, &image, NULL), STATUS_OK);
+    assert_int_equal(image.width, 22);
+    image_release(&image);
+    release_file(&file);
+    release_file(&whole);
+}
+
+static void a_jpeg_without_its_end_marker_is_complete(void **state) {
+    (void)state;
+    struct file file = read_test_image("baseline-420.jpg");
+    struct image image;
+    file.size -= 2;
+    assert_int_equal(decode_file(&file, 0, &image, NULL), STATUS_OK);
+    image_release(&image);
+    release_file(&file);
+}
+
 static void stray_bytes_between_the_data_and_the_end_marker_are_harmless(void **state) {
     (void)state;
     struct file whole = read_test_image("baseline-420.jpg");
@@ -185,6 +208,8 @@ int main(void) {
         cmocka_unit_test(a_truncated_file_is_refused_at_every_scale),
         cmocka_unit_test(a_flipped_bit_anywhere_never_breaks_the_decoder),
         cmocka_unit_test(a_jpeg_of_ten_thousand_scans_is_refused),
+        cmocka_unit_test(a_million_empty_segments_are_skipped),
+        cmocka_unit_test(a_jpeg_without_its_end_marker_is_complete),
         cmocka_unit_test(stray_bytes_between_the_data_and_the_end_marker_are_harmless),
         cmocka_unit_test(bytes_after_the_end_are_harmless),
         cmocka_unit_test(a_damaged_exif_block_leaves_the_picture_as_stored),
