@@ -47,7 +47,7 @@ struct jpeg_reader {
     jmp_buf escape;
     enum status status; /* set before the jump */
     struct error *err;
-    bool several_scans, exif_seen;
+    bool end_marker_needed, exif_seen;
     unsigned orientation;
     int scans_max;
 
@@ -112,8 +112,9 @@ static void judge_warning(struct jpeg_reader *reader, int code) {
         break;
     case JWRN_JPEG_EOF:
         /* With one scan, complete data without an end marker is a complete picture, and incomplete
-         * data is told by HIT_MARKER. With several, the missing scans cannot be told. */
-        if (reader->several_scans)
+         * data is told by HIT_MARKER. With several, the missing scans cannot be told, and an
+         * arithmetic decoder reads zeros past the end without a word. */
+        if (reader->end_marker_needed)
             fail_damaged(reader);
         break;
     default:
@@ -166,7 +167,7 @@ static void step_header(struct jpeg_reader *reader) {
     jpeg_set_marker_processor(library, JPEG_APP0 + 1, on_app1);
     jpeg_mem_src(library, reader->bytes, reader->size);
     jpeg_read_header(library, TRUE);
-    reader->several_scans = jpeg_has_multiple_scans(library);
+    reader->end_marker_needed = jpeg_has_multiple_scans(library) || library->arith_code;
     reader->scans_max = scans_max(library->image_width, library->image_height);
     *reader->frame = (struct image_frame){.width = library->image_width,
                                           .height = library->image_height,

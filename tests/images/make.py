@@ -4,12 +4,14 @@
 NAME.jpg, .png or .webp is what the tests decode; NAME.ppm is what they compare with: upright,
 8-bit RGB, alpha laid over white. Kinds that PIL cannot write (16-bit colour, 2-bit grey, Adam7) are
 written here byte by byte and still read by PIL; only 16-bit grey is scaled by hand, because PIL
-clips it. Run it again only to add a kind: other versions of the encoders give other bytes.
+clips it. Restart markers and arithmetic coding come from jpegtran (Debian's libjpeg-turbo-progs).
+Run it again only to add a kind: other versions of the encoders give other bytes.
 """
 
 import io
 import pathlib
 import struct
+import subprocess
 import zlib
 
 import numpy
@@ -76,6 +78,9 @@ def jpegs():
     add("progressive.jpg", encode(rgb, "JPEG", quality=85, progressive=True))
     add("grey.jpg", encode(rgb.convert("L"), "JPEG", quality=85))
     add("grey-progressive.jpg", encode(rgb.convert("L"), "JPEG", quality=85, progressive=True))
+    for name, option in (("restart.jpg", ["-restart", "1B"]), ("arithmetic.jpg", ["-arithmetic"])):
+        add(name, subprocess.run(["jpegtran", *option, FOLDER / "baseline-420.jpg"],
+                                 check=True, capture_output=True).stdout)
     cmyk = encode(rgb.convert("CMYK"), "JPEG", quality=95)
     add("cmyk.jpg", cmyk)
     adobe = cmyk.index(b"\xff\xee\x00\x0eAdobe")

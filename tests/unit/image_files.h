@@ -26,6 +26,8 @@ static const char *const image_files[] = {
     "baseline-422.jpg",
     "baseline-444.jpg",
     "progressive.jpg",
+    "restart.jpg",
+    "arithmetic.jpg",
     "grey.jpg",
     "grey-progressive.jpg",
     "cmyk.jpg",
