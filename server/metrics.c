@@ -42,46 +42,45 @@ struct key {
     char text[KEY_BYTES_MAX];
 };
 
-/* Appends a label value; the end of the key's text so far goes in and comes out. */
-static char *key_add(char *end, const char *value) {
-    size_t left = METRICS_LABEL_BYTES_MAX;
-    while (*value && left > 0) {
+/* Writes a label value and its terminator; the number of bytes. */
+static size_t write_value(char *to, const char *value) {
+    size_t length = 0;
+    while (*value) {
         uint32_t point;
         size_t size =
             (unsigned char)*value < 0x80 ? 1 : utf8_next(value, strnlen(value, 4), &point);
         const char *from = size ? value : UTF8_REPLACEMENT;
         size_t put = size ? size : sizeof UTF8_REPLACEMENT - 1;
-        if (put > left)
+        if (length + put > METRICS_LABEL_BYTES_MAX)
             break;
         for (size_t i = 0; i < put; i++)
-            *end++ = from[i];
+            to[length++] = from[i];
         value += size ? size : 1;
-        left -= put;
     }
-    *end++ = '\0';
-    return end;
+    to[length++] = '\0';
+    return length;
 }
 
-static void key_finish(struct key *key, const char *end) {
+static void key_hash(struct key *key) {
     uint64_t hash = 0xcbf29ce484222325; /* FNV-1a, 64 bits: offset basis and prime */
-    for (const char *at = key->text; at < end; at++)
-        hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
-    key->bytes = (size_t)(end - key->text);
+    size_t bytes = key->bytes;
+    for (size_t i = 0; i < bytes; i++)
+        hash = (hash ^ (unsigned char)key->text[i]) * 0x100000001b3;
     key->hash = hash;
 }
 
-static void key_of_values(struct key *key, unsigned labels, va_list values) {
-    char *end = key->text;
+static void key_of_values(struct key *key, unsigned labels, va_list *values) {
+    key->bytes = 0;
     for (unsigned i = 0; i < labels; i++)
-        end = key_add(end, va_arg(values, const char *));
-    key_finish(key, end);
+        key->bytes += write_value(key->text + key->bytes, va_arg(*values, const char *));
+    key_hash(key);
 }
 
 static void key_of_others(struct key *key, unsigned labels) {
-    char *end = key->text;
+    key->bytes = 0;
     for (unsigned i = 0; i < labels; i++)
-        end = key_add(end, "other");
-    key_finish(key, end);
+        key->bytes += write_value(key->text + key->bytes, "other");
+    key_hash(key);
 }
 
 /* The slot of the key, or the empty one where it would stand. */
@@ -150,7 +149,7 @@ struct metrics *metrics_create(void) {
     }
     for (int i = 0; i < METRIC_COUNT; i++) {
         struct key key;
-        key_finish(&key, key.text);
+        key_of_others(&key, 0);
         /* A family without labels is there from the beginning, with 0. */
         if (metrics->families[i].labels == 0 && !find_or_create(metrics, (enum metric)i, &key)) {
             metrics_destroy(metrics);
@@ -174,7 +173,7 @@ void metrics_destroy(struct metrics *metrics) {
 
 /* Locks the family and finds the series; NULL: out of memory. The caller unlocks in either case. */
 static struct metric_series *lock_series(struct metrics *metrics, enum metric metric,
-                                         va_list values) {
+                                         va_list *values) {
     struct metric_family *family = &metrics->families[metric];
     struct key key;
     key_of_values(&key, family->labels, values);
@@ -191,7 +190,7 @@ void metrics_add(struct metrics *metrics, enum metric metric, double value, ...)
     assert(metric_descriptions[metric].type != METRIC_COUNTER || value >= 0);
     va_list values;
     va_start(values, value);
-    struct metric_series *series = lock_series(metrics, metric, values);
+    struct metric_series *series = lock_series(metrics, metric, &values);
     va_end(values);
     if (series)
         series->value += value;
@@ -202,7 +201,7 @@ void metrics_set(struct metrics *metrics, enum metric metric, double value, ...)
     assert(metric < METRIC_COUNT && metric_descriptions[metric].type == METRIC_GAUGE);
     va_list values;
     va_start(values, value);
-    struct metric_series *series = lock_series(metrics, metric, values);
+    struct metric_series *series = lock_series(metrics, metric, &values);
     va_end(values);
     if (series)
         series->value = value;
@@ -219,7 +218,7 @@ void metrics_observe(struct metrics *metrics, enum metric metric, double value, 
         bucket++;
     va_list values;
     va_start(values, value);
-    struct metric_series *series = lock_series(metrics, metric, values);
+    struct metric_series *series = lock_series(metrics, metric, &values);
     va_end(values);
     if (series) {
         series->counts[bucket]++;
@@ -245,7 +244,7 @@ void metrics_remove(struct metrics *metrics, enum metric metric, ...) {
     struct key key;
     va_list values;
     va_start(values, metric);
-    key_of_values(&key, family->labels, values);
+    key_of_values(&key, family->labels, &values);
     va_end(values);
     pthread_mutex_lock(&family->lock);
     size_t place = *find_slot(family, &key);

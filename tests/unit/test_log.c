@@ -166,7 +166,7 @@ static void what_is_not_utf8_is_replaced(void **state) {
 
 static void a_line_too_long_is_cut_at_a_field_and_says_so(void **state) {
     (void)state;
-    char *text = malloc(3 * LOG_LINE_MAX);
+    char *text = malloc((size_t)3 * LOG_LINE_MAX);
     assert_non_null(text);
     /* Every length around the limit, of a letter, of one that is escaped to six bytes and of one
      * of two bytes. */

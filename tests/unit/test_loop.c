@@ -22,10 +22,10 @@ static struct loop *make_loop(void) {
 struct note {
     struct loop_message message; /* first */
     struct loop *loop;
-    unsigned number;
-    unsigned *order, *count; /* the numbers in the order they ran */
-    bool last;               /* stops the loop */
     pthread_t thread;        /* which ran it */
+    unsigned *order, *count; /* the numbers in the order they ran */
+    unsigned number;
+    bool last; /* stops the loop */
 };
 
 static void run_note(struct loop_message *message) {
@@ -233,7 +233,7 @@ static void the_beat_after_a_message_that_held_the_loop_tells_by_how_much(void *
     loop_post(nap.loop, &nap.message);
     loop_run(nap.loop);
     /* A sleep is never shorter than asked for: 350 ms less the 100 ms of the beat. */
-    assert_true(loop_lag_us(nap.loop) >= 250 * 1000);
+    assert_true(loop_lag_us(nap.loop) >= UINT64_C(250000));
     loop_destroy(nap.loop);
 }
 

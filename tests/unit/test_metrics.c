@@ -387,7 +387,7 @@ static void no_count_of_many_threads_is_lost(void **state) {
         pthread_join(threads[i], NULL);
     char *text = text_of(metrics);
     double rejected = 0, observed = 0;
-    for (char reason = 'a'; reason <= 'c'; reason++) {
+    for (int reason = 'a'; reason <= 'c'; reason++) {
         char name[96];
         snprintf(name, sizeof name, "facepair_rejected_total{reason=\"%c\"}", reason);
         rejected += value_of(text, name);
