@@ -17,5 +17,7 @@ int cli_verify(int argc, char **argv);
 
 /* One line "facepair NAME: detail" on stderr; returns EXIT_FAILED. */
 int cli_failed(const char *command, const char *detail);
+/* At the end of a command that has printed: EXIT_DONE, or EXIT_FAILED when stdout took not all. */
+int cli_flushed(const char *command);
 
 #endif

@@ -31,6 +31,7 @@
 #include <assert.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -239,11 +240,12 @@ static void compute(struct batcher *batcher) {
 
 static void *work(void *argument) {
     struct batcher *batcher = argument;
-    pthread_setname_np(pthread_self(), "device");
     /* Linux keeps a nice value per thread; the tensor library's threads inherit this one's. Being
      * refused costs nothing but the preference. */
+    id_t thread = (id_t)gettid();
     if (batcher->options.nice != 0)
-        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), batcher->options.nice);
+        setpriority(PRIO_PROCESS, thread,
+                    getpriority(PRIO_PROCESS, thread) + batcher->options.nice);
     while (refill(batcher)) {
         gather(batcher);
         if (batcher->batch_count > 0)
@@ -253,6 +255,18 @@ static void *work(void *argument) {
 }
 
 /* ---- the submitters' side ---- */
+
+/* With every signal blocked, here and in the tensor library's threads: signals are the loop's. */
+static bool start_worker(struct batcher *batcher) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(&batcher->worker, NULL, work, batcher) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (started)
+        pthread_setname_np(batcher->worker, "device");
+    return started;
+}
 
 enum status batcher_create(const struct batcher_options *options, struct batcher **batcher,
                            struct error *err) {
@@ -265,7 +279,7 @@ enum status batcher_create(const struct batcher_options *options, struct batcher
     created->batch = calloc(options->faces_max / PAIR_FACES, sizeof(struct batch_pair *));
     if (!created->queue || !created->batch)
         goto fail;
-    if (pthread_create(&created->worker, NULL, work, created) != 0)
+    if (!start_worker(created))
         goto fail;
     *batcher = created;
     return STATUS_OK;

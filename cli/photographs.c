@@ -1,0 +1,212 @@
+/* Photographs are taken in windows: a window is read, decoded and aligned on all preparation
+ * threads into one buffer of inputs, then what succeeded is moved together and embedded in batches,
+ * on all cores too. The two phases follow each other because on a CPU they want the same cores;
+ * overlapping them would only make them share. A window's size bounds the memory (64 × 270 KB for a
+ * 150-pixel chip) and is large enough that a thread idle at its end costs about one part in a
+ * hundred. */
+#include "cli/photographs.h"
+
+#include "model/file.h"
+#include "server/pool.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WINDOW = 64, BATCH = 16 };
+
+struct window;
+struct preparation {
+    struct pool_task task; /* first */
+    struct window *window;
+    struct photograph *photograph;
+    float *input; /* (3, side, side) */
+};
+
+struct window {
+    const struct photographs_options *options;
+    const struct card_input *input;
+    size_t input_values; /* 3 × side × side */
+    float *inputs;       /* (WINDOW, 3, side, side) */
+    float *outputs;      /* (BATCH, embedding_length) */
+    struct preparation preparations[WINDOW];
+    pthread_mutex_t lock;
+    pthread_cond_t all_done;
+    size_t running; /* under lock */
+};
+
+bool photograph_lacks_face(const struct photograph *photograph) {
+    return photograph->status == STATUS_NO_FACE || photograph->status == STATUS_MANY_FACES ||
+           photograph->status == STATUS_FACE_TOO_SMALL;
+}
+
+/* ---- on the preparation threads ---- */
+
+static enum status read_photograph(const struct photographs_options *options, const char *name,
+                                   char **bytes, size_t *size, struct error *err) {
+    char path[PATH_MAX];
+    int length = options->directory
+                     ? snprintf(path, sizeof(path), "%s/%s", options->directory, name)
+                     : snprintf(path, sizeof(path), "%s", name);
+    if (length < 0 || (size_t)length >= sizeof(path))
+        return error_set(err, STATUS_INTERNAL, "%.180s: the name is too long", name);
+    return file_read(path, IMAGE_LIMITS_DEFAULT.bytes_max, bytes, size, err);
+}
+
+static void prepare(struct pool_task *task, void *preparer) {
+    struct preparation *preparation = (struct preparation *)task;
+    struct window *window = preparation->window;
+    struct photograph *photograph = preparation->photograph;
+    const struct photographs_options *options = window->options;
+    char *bytes;
+    size_t size;
+    photograph->status =
+        read_photograph(options, photograph->name, &bytes, &size, &photograph->error);
+    if (photograph->status == STATUS_OK) {
+        struct error cause;
+        photograph->status = prepare_face(
+            preparer, window->input, &IMAGE_LIMITS_DEFAULT, (const uint8_t *)bytes, size,
+            options->face, options->no_face, preparation->input, &photograph->about, &cause);
+        if (photograph->status != STATUS_OK)
+            error_set(&photograph->error, photograph->status, "%.100s: %.150s", photograph->name,
+                      cause.detail);
+        free(bytes);
+    }
+    pthread_mutex_lock(&window->lock);
+    bool last = --window->running == 0;
+    pthread_mutex_unlock(&window->lock);
+    if (last)
+        pthread_cond_signal(&window->all_done);
+}
+
+static enum status preparer_context(void *shared, void **context, struct error *err) {
+    *context = preparer_create(shared);
+    return *context ? STATUS_OK : error_set(err, STATUS_INTERNAL, "out of memory");
+}
+
+static void preparer_context_destroy(void *context) { preparer_destroy(context); }
+
+/* ---- on the calling thread ---- */
+
+static void prepare_window(struct window *window, struct pool *pool, struct photograph *photographs,
+                           size_t count) {
+    window->running = count;
+    for (size_t i = 0; i < count; i++) {
+        struct preparation *preparation = &window->preparations[i];
+        *preparation = (struct preparation){.task.run = prepare,
+                                            .window = window,
+                                            .photograph = &photographs[i],
+                                            .input = window->inputs + i * window->input_values};
+        bool queued = pool_submit(pool, &preparation->task);
+        assert(queued); /* the queue holds a window, and is empty between windows */
+    }
+    pthread_mutex_lock(&window->lock);
+    while (window->running > 0)
+        pthread_cond_wait(&window->all_done, &window->lock);
+    pthread_mutex_unlock(&window->lock);
+}
+
+/* Embeds rows[0…n) of the inputs moved together; rows are indexes into embeddings. */
+static enum status embed_batches(struct window *window, const struct model_version *version,
+                                 const size_t *rows, size_t n, float *embeddings,
+                                 struct error *err) {
+    uint32_t length = version->card.embedding_length;
+    for (size_t start = 0; start < n; start += BATCH) {
+        size_t batch = n - start < BATCH ? n - start : BATCH;
+        enum status status =
+            network_embed(version->network, window->inputs + start * window->input_values,
+                          (uint32_t)batch, window->outputs, err);
+        if (status != STATUS_OK)
+            return status;
+        for (size_t i = 0; i < batch; i++)
+            memcpy(embeddings + rows[start + i] * length, window->outputs + i * length,
+                   length * sizeof(float));
+    }
+    return STATUS_OK;
+}
+
+static enum status embed_window(struct window *window, const struct model_version *version,
+                                const struct photograph *photographs, size_t count,
+                                float *embeddings, struct error *err) {
+    size_t rows[WINDOW], n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (photographs[i].status != STATUS_OK)
+            continue;
+        if (n != i)
+            memcpy(window->inputs + n * window->input_values,
+                   window->inputs + i * window->input_values, window->input_values * sizeof(float));
+        rows[n++] = i;
+    }
+    return embed_batches(window, version, rows, n, embeddings, err);
+}
+
+static enum status run_windows(struct session *session, struct window *window, struct pool *pool,
+                               struct photograph *photographs, size_t count, float *embeddings,
+                               struct error *err) {
+    uint32_t length = session->version->card.embedding_length;
+    enum status status = STATUS_OK;
+    for (size_t start = 0; start < count && status == STATUS_OK; start += WINDOW) {
+        size_t n = count - start < WINDOW ? count - start : WINDOW;
+        prepare_window(window, pool, photographs + start, n);
+        status = embed_window(window, session->version, photographs + start, n,
+                              embeddings + start * length, err);
+        if (window->options->progress)
+            window->options->progress(start + n, count);
+    }
+    return status;
+}
+
+static struct window *window_create(const struct card *card,
+                                    const struct photographs_options *options) {
+    struct window *window = calloc(1, sizeof(*window));
+    if (!window)
+        return NULL;
+    window->options = options;
+    window->input = &card->input;
+    window->input_values = (size_t)3 * card->input.side * card->input.side;
+    window->inputs = calloc(WINDOW * window->input_values, sizeof(float));
+    window->outputs = calloc((size_t)BATCH * card->embedding_length, sizeof(float));
+    pthread_mutex_init(&window->lock, NULL);
+    pthread_cond_init(&window->all_done, NULL);
+    return window;
+}
+
+static void window_destroy(struct window *window) {
+    if (!window)
+        return;
+    pthread_cond_destroy(&window->all_done);
+    pthread_mutex_destroy(&window->lock);
+    free(window->inputs);
+    free(window->outputs);
+    free(window);
+}
+
+enum status photographs_embed(struct session *session, const struct photographs_options *options,
+                              struct photograph *photographs, size_t count, float *embeddings,
+                              struct error *err) {
+    struct prepare_shared *shared;
+    enum status status = prepare_shared_open(session->data, &shared, err);
+    if (status != STATUS_OK)
+        return status;
+    const struct pool_options pool_options = {.name = "prepare",
+                                              .threads = session->threads,
+                                              .tasks_max = WINDOW,
+                                              .context_create = preparer_context,
+                                              .context_destroy = preparer_context_destroy,
+                                              .argument = shared};
+    struct pool *pool = NULL;
+    struct window *window = window_create(&session->version->card, options);
+    if (!window || !window->inputs || !window->outputs)
+        status = error_set(err, STATUS_INTERNAL, "out of memory");
+    if (status == STATUS_OK)
+        status = pool_create(&pool_options, &pool, err);
+    if (status == STATUS_OK)
+        status = run_windows(session, window, pool, photographs, count, embeddings, err);
+    pool_destroy(pool);
+    window_destroy(window);
+    prepare_shared_close(shared);
+    return status;
+}
