@@ -1,0 +1,16 @@
+# `make install`: the program, the libtorch libraries that it is linked to in a folder of its own (the program finds them there by
+# its RUNPATH, and no other program meets them), the models of the tree, and the licences.
+set(facepair_private lib/facepair)
+set_target_properties(facepair PROPERTIES INSTALL_RPATH "$ORIGIN/../${facepair_private}")
+install(TARGETS facepair RUNTIME DESTINATION bin)
+
+if(NOT Torch_DIR)
+  install(PROGRAMS
+    ${FACEPAIR_LIBTORCH}/lib/libtorch_cpu.so ${FACEPAIR_LIBTORCH}/lib/libc10.so ${FACEPAIR_LIBTORCH}/lib/libgomp.so.1
+    ${FACEPAIR_LIBTORCH}/lib/libcudart.so.13 ${FACEPAIR_LIBTORCH}/lib/libcupti.so.13
+    DESTINATION ${facepair_private})
+  install(DIRECTORY ${FACEPAIR_LIBTORCH}/licenses/ DESTINATION share/doc/facepair/libtorch)
+endif()
+
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/ DESTINATION share/facepair OPTIONAL)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION share/doc/facepair)
