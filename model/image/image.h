@@ -7,9 +7,9 @@
  * JPEG inside the DCT, a PNG row by row, a WebP by its own decoder. All functions may be called
  * from any thread; nothing is kept between calls.
  *
- * What a call may cost at the default limits, on one core (measured by tests/bench/decode.py): a
- * 12-megapixel JPEG some 20 ms, a progressive one some 90 ms; at most some 3 s and 350 MiB for a
- * 50-megapixel file made to be expensive.
+ * What a call may cost at the default limits, on one core (tests/bench/decode.py): a 12-megapixel
+ * JPEG some 20 ms, a progressive one some 90 ms; a file of 50 megapixels made to be expensive some
+ * 2 s and 450 MiB (progressive CMYK).
  */
 #ifndef FACEPAIR_MODEL_IMAGE_IMAGE_H
 #define FACEPAIR_MODEL_IMAGE_IMAGE_H
