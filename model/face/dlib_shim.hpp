@@ -5,13 +5,6 @@
 
 #include "model/face/shim.h"
 
-// Debian's dlib/config.h asks for LAPACK and BLAS; the only user here is the singular value
-// decomposition of the detector's 10×10 filters at start, which dlib can do itself. config.h is
-// read once, by this header, so what is undone after it stays undone.
-#include <dlib/test_for_odr_violations.h>
-#undef DLIB_USE_LAPACK
-#undef DLIB_USE_BLAS
-
 #include <dlib/image_processing/frontal_face_detector.h>
 #include <dlib/image_processing/shape_predictor.h>
 #include <dlib/image_transforms/interpolation.h>

@@ -43,13 +43,11 @@ struct face_detector {
     struct grey grey;
 };
 
-/* Below this score the frontal filter's best box is doubtful enough to ask the other four, which
- * know turned and tilted faces: a face they see better keeps their box. */
+/* From this score on a box is surely a face; below stand faces that the filter sees badly and its
+ * mistakes on hands, cloth and leaves. Where the frontal filter is not sure, the other four are
+ * asked too: a face they see better keeps their box. A second face counts only if it is sure (with
+ * all five at native size, 69 of 2,000 photographs of LFW have a second box and 31 a sure one). */
 static const double SCORE_SURE = 0.5;
-
-/* A second face counts from this score on: below it stand the detector's mistakes on hands, cloth
- * and leaves (the astronaut's portrait alone has two, at 0.10 and 0.00). */
-static const double SCORE_COUNTED = 0.25;
 
 /* One picture to look at. */
 struct step {
@@ -170,7 +168,7 @@ static const struct hog_box *nearest_centre(const struct hog_boxes *boxes,
 /* The boxes that are faces: the best, whatever its score, and what else scores enough. */
 static unsigned count_faces(const struct hog_boxes *boxes) {
     unsigned count = 1;
-    while (count < boxes->count && boxes->box[count].score >= SCORE_COUNTED)
+    while (count < boxes->count && boxes->box[count].score >= SCORE_SURE)
         count++;
     return count;
 }
