@@ -1,0 +1,187 @@
+/* facepair's dlib-resnet against dlib's own network, on chips cut by dlib.
+ *
+ *   test_dlib_parity PHOTOS DATA_DIRECTORY WEIGHTS.dat
+ *
+ * What is compared: import (our reader, folding) + network (libtorch) + normalisation on one side,
+ * dlib's deserialiser and layers on a BLAS on the other. */
+#include "model/card.h"
+#include "model/network/network.h"
+#include "model/network/normalise.h"
+#include "tests/parity/plain_network.h"
+#include "tests/parity/reference.h"
+
+#include <algorithm>
+#include <cmath>
+#include <csetjmp>
+#include <cstdarg>
+#include <cstdio>
+extern "C" {
+#include <cmocka.h>
+}
+
+namespace {
+
+constexpr float BAR = 1e-4f, BATCH_BAR = 1e-5f;
+constexpr size_t CHIPS_MIN = 20, INPUT = 3 * CHIP_SIDE * CHIP_SIDE;
+
+struct fixture {
+    const char *photos, *data, *weights;
+    struct card card;
+    struct network *network;
+    struct safetensors *tensors;
+    std::vector<chip> chips;
+    std::vector<float> wanted; /* (chips, 128) by dlib */
+    std::vector<float> inputs; /* (chips, 3, 150, 150) */
+} fixture;
+
+std::vector<float> normalised(const std::vector<chip> &chips, const float mean[3],
+                              const float std[3]) {
+    std::vector<float> out(chips.size() * INPUT);
+    for (size_t i = 0; i < chips.size(); i++)
+        normalise_chips(chips[i].rgb.data(), 1, CHIP_SIDE, mean, std, &out[i * INPUT]);
+    return out;
+}
+
+std::vector<float> embed(const std::vector<float> &inputs, size_t batch) {
+    size_t count = inputs.size() / INPUT;
+    std::vector<float> out(count * EMBEDDING);
+    struct error err = {};
+    for (size_t i = 0; i < count; i += batch) {
+        auto n = static_cast<uint32_t>(std::min(batch, count - i));
+        if (network_embed(fixture.network, &inputs[i * INPUT], n, &out[i * EMBEDDING], &err) !=
+            STATUS_OK)
+            fail_msg("%s", err.detail);
+    }
+    return out;
+}
+
+float difference(const std::vector<float> &a, const std::vector<float> &b) {
+    float most = 0;
+    assert_int_equal(a.size(), b.size());
+    for (size_t i = 0; i < a.size(); i++) {
+        assert_true(std::isfinite(a[i]) && std::isfinite(b[i]));
+        most = std::max(most, std::fabs(a[i] - b[i]));
+    }
+    return most;
+}
+
+int open_all(void **) try {
+    std::string directory = std::string(fixture.data) + "/models/dlib-resnet/1";
+    std::string weights = directory + "/weights.safetensors";
+    struct error err = {};
+    if (network_runtime_open("cpu", 0, &err) != STATUS_OK ||
+        card_read(directory.c_str(), &fixture.card, &err) != STATUS_OK ||
+        network_open(&fixture.card, weights.c_str(), &fixture.network, &err) != STATUS_OK ||
+        safetensors_open(weights.c_str(), &fixture.tensors, &err) != STATUS_OK) {
+        print_error("%s\n", err.detail);
+        return -1;
+    }
+    fixture.chips = reference_chips(
+        fixture.photos, std::string(fixture.data) + "/face/shape_predictor_5_face_landmarks.dat");
+    fixture.wanted = reference_embeddings(fixture.weights, fixture.chips);
+    fixture.inputs = normalised(fixture.chips, fixture.card.input.mean, fixture.card.input.std);
+    return 0;
+} catch (const std::exception &cause) {
+    print_error("%s\n", cause.what());
+    return -1;
+}
+
+int close_all(void **) {
+    network_close(fixture.network);
+    safetensors_close(fixture.tensors);
+    card_release(&fixture.card);
+    return 0;
+}
+
+void every_component_is_within_a_ten_thousandth_of_dlibs(void **) {
+    assert_true(fixture.chips.size() >= CHIPS_MIN);
+    for (size_t batch : {1, 2, 8, 32}) {
+        float most = difference(embed(fixture.inputs, batch), fixture.wanted);
+        print_message("%zu chips, batch %zu: largest difference %.2e\n", fixture.chips.size(),
+                      batch, most);
+        assert_true(most <= BAR);
+    }
+}
+
+void an_embedding_does_not_depend_on_its_batch(void **) {
+    auto one = embed(fixture.inputs, 1);
+    for (size_t batch : {2, 3, 8, 32}) {
+        float most = difference(embed(fixture.inputs, batch), one);
+        print_message("batch 1 against %zu: largest difference %.2e\n", batch, most);
+        assert_true(most <= BATCH_BAR);
+    }
+}
+
+void the_same_input_twice_gives_the_same_bits(void **) {
+    assert_true(embed(fixture.inputs, 2) == embed(fixture.inputs, 2));
+}
+
+void faces_far_apart_stay_so(void **) /* or a network that answers a constant would pass */
+{
+    float most = 0;
+    for (size_t i = 1; i < fixture.chips.size(); i++)
+        for (int k = 0; k < EMBEDDING; k++)
+            most = std::max(most, std::fabs(fixture.wanted[i * EMBEDDING + k] - fixture.wanted[k]));
+    assert_true(most > 0.1f);
+}
+
+/* dlib's embedding of the first chip. */
+std::vector<float> first_wanted() {
+    return {fixture.wanted.begin(), fixture.wanted.begin() + EMBEDDING};
+}
+
+void a_mistaken_input_is_noticed(void **) {
+    const float *mean = fixture.card.input.mean, *std = fixture.card.input.std;
+    const float turned[3] = {mean[2], mean[1], mean[0]}, none[3] = {0, 0, 0};
+    const float other_std[3] = {255, 255, 255};
+    std::vector<chip> first = {fixture.chips[0]}, bgr = first;
+    for (size_t i = 0; i < bgr[0].rgb.size(); i += 3)
+        std::swap(bgr[0].rgb[i], bgr[0].rgb[i + 2]);
+    auto off = [&](const std::vector<chip> &chips, const float *m, const float *s) {
+        return difference(embed(normalised(chips, m, s), 1), first_wanted());
+    };
+    assert_true(off(first, mean, std) <= BAR);
+    assert_true(off(bgr, mean, std) > BAR);
+    assert_true(off(first, turned, std) > BAR);
+    assert_true(off(first, none, std) > BAR);
+    assert_true(off(first, mean, other_std) > BAR);
+}
+
+void a_mistaken_network_is_noticed(void **) {
+    auto off = [&](const mistakes &wrong) {
+        return difference(plain_embedding(fixture.tensors, fixture.inputs.data(), wrong),
+                          first_wanted());
+    };
+    assert_true(off({}) <= BAR);
+    for (bool mistakes::*mistake :
+         {&mistakes::maximum_in_skip, &mistakes::crop_to_smaller, &mistakes::repeat_channels,
+          &mistakes::relu_before_sum, &mistakes::padded_max_pool, &mistakes::flipped_kernels,
+          &mistakes::blocks_swapped}) {
+        mistakes wrong;
+        wrong.*mistake = true;
+        float most = off(wrong);
+        print_message("a mistake: largest difference %.2e\n", most);
+        assert_true(most > BAR);
+    }
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    if (argc != 4) {
+        std::fprintf(stderr, "usage: test_dlib_parity PHOTOS DATA_DIRECTORY WEIGHTS.dat\n");
+        return 2;
+    }
+    fixture.photos = argv[1];
+    fixture.data = argv[2];
+    fixture.weights = argv[3];
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_component_is_within_a_ten_thousandth_of_dlibs),
+        cmocka_unit_test(an_embedding_does_not_depend_on_its_batch),
+        cmocka_unit_test(the_same_input_twice_gives_the_same_bits),
+        cmocka_unit_test(faces_far_apart_stay_so),
+        cmocka_unit_test(a_mistaken_input_is_noticed),
+        cmocka_unit_test(a_mistaken_network_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
