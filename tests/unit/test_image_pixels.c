@@ -142,6 +142,20 @@ static void the_probe_tells_format_and_upright_size(void **state) {
     }
 }
 
+/* orientation-6.jpg has its EXIF block in big-endian order; the same block in the other. */
+static void a_little_endian_exif_block_turns_the_picture_too(void **state) {
+    (void)state;
+    static const char block[] = "II*\0\10\0\0\0\1\0\22\1\3\0\1\0\0\0\6\0\0\0\0\0\0";
+    struct file file = read_test_image("orientation-6.jpg");
+    struct image image, expected = read_expected("orientation-6");
+    memcpy(file.bytes + find_bytes(&file, "MM\0*", 4), block, sizeof block);
+    assert_int_equal(decode_file(&file, 0, &image, NULL), STATUS_OK);
+    assert_same_pixels("little endian", &image, &expected);
+    image_release(&image);
+    image_release(&expected);
+    release_file(&file);
+}
+
 static void a_released_image_is_empty_and_may_be_released_again(void **state) {
     (void)state;
     struct file file = read_test_image("rgb8.png");
@@ -161,6 +175,7 @@ int main(void) {
         cmocka_unit_test(a_png_and_a_webp_shrink_to_the_same_sizes_by_area_means),
         cmocka_unit_test(a_lossy_webp_shrinks_to_the_same_picture),
         cmocka_unit_test(the_probe_tells_format_and_upright_size),
+        cmocka_unit_test(a_little_endian_exif_block_turns_the_picture_too),
         cmocka_unit_test(a_released_image_is_empty_and_may_be_released_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
