@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 BUILD := build
 CACHE := $(or $(FACEPAIR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facepair)
-C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.cu')
+C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp' '*.cu')
 LINE = @printf '  %-16s %s\n'
 
 .PHONY: help setup setup-test build models run test asan fuzz bench bench-peers format format-check lint install clean
