@@ -145,8 +145,8 @@ static enum status read_model_json(const char *path, struct card *card, struct e
     return STATUS_OK;
 }
 
-static enum status read_evaluation_json(const char *path, struct card_metrics *metrics,
-                                        struct error *err) {
+enum status card_metrics_read(const char *path, struct card_metrics *metrics, struct error *err) {
+    memset(metrics, 0, sizeof(*metrics));
     char *text;
     size_t size;
     enum status status = file_read(path, JSON_BYTES_MAX, &text, &size, err);
@@ -198,7 +198,7 @@ enum status card_read(const char *directory, struct card *card, struct error *er
         status = check_place(directory, path, card, err);
     snprintf(path, sizeof(path), "%s/evaluation.json", directory);
     if (status == STATUS_OK && access(path, F_OK) == 0)
-        status = read_evaluation_json(path, &card->metrics, err);
+        status = card_metrics_read(path, &card->metrics, err);
     if (status != STATUS_OK)
         card_release(card);
     return status;

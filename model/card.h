@@ -56,6 +56,8 @@ struct card {
  * file. */
 enum status card_read(const char *directory, struct card *card, struct error *err);
 void card_release(struct card *card);
+/* An evaluation.json alone. */
+enum status card_metrics_read(const char *path, struct card_metrics *metrics, struct error *err);
 
 /* [a-z0-9][a-z0-9._-]{0,62}, and a decimal string without a leading zero. */
 bool card_name_valid(const char *name);
