@@ -1,0 +1,390 @@
+/* The worker is held still by a first pair whose done() waits at a gate: what is submitted
+ * meanwhile is waiting when the gate opens, however slow the machine is. Pairs of one batch have
+ * the same started_us; the stub takes a millisecond a batch, so that those of two have not. */
+#include "tests/unit/folder.h"
+
+#include "model/batcher.h"
+#include "server/clock.h"
+#include "tests/stub_network.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+enum { SIDE = 8, LENGTH = 12, FACE = 3 * SIDE * SIDE, PAIRS = 8 };
+
+struct watched {
+    struct batch_pair pair; /* first */
+    struct bench *bench;
+    float faces[2 * FACE];
+    float embeddings[2 * LENGTH];
+    unsigned order; /* the how-manieth done() it had, from 1 */
+    atomic_bool back;
+};
+
+struct bench {
+    struct model_version first, second;
+    struct metrics *metrics;
+    struct batcher *batcher;
+    struct watched gate, pairs[PAIRS];
+    sem_t gate_reached, gate_open, done;
+    atomic_uint done_count;
+};
+
+static void open_version(struct model_version *version, const char *name) {
+    memset(version, 0, sizeof(*version));
+    snprintf(version->card.name, sizeof(version->card.name), "%s", name);
+    snprintf(version->card.version, sizeof(version->card.version), "1");
+    version->card.input.side = SIDE;
+    version->card.embedding_length = LENGTH;
+    version->face_us = 1;
+    assert_int_equal(network_open(&version->card, "", &version->network, NULL), STATUS_OK);
+}
+
+static void count_done(struct batch_pair *pair) {
+    struct watched *watched = (struct watched *)pair;
+    struct bench *bench = watched->bench;
+    watched->order = atomic_fetch_add(&bench->done_count, 1) + 1;
+    sem_post(&bench->done);
+    atomic_store(&watched->back, true);
+}
+
+static void wait_at_gate(struct batch_pair *pair) {
+    struct watched *watched = (struct watched *)pair;
+    sem_post(&watched->bench->gate_reached);
+    while (sem_wait(&watched->bench->gate_open) != 0)
+        ;
+}
+
+static void ready(struct bench *bench, struct watched *watched, struct model_version *version,
+                  void (*done)(struct batch_pair *)) {
+    memset(watched, 0, sizeof(*watched));
+    for (int i = 0; i < 2 * FACE; i++)
+        watched->faces[i] = (float)rand() / (float)RAND_MAX - 0.5f;
+    watched->bench = bench;
+    watched->pair.version = version;
+    watched->pair.faces = watched->faces;
+    watched->pair.embeddings = watched->embeddings;
+    watched->pair.done = done;
+    watched->pair.status = STATUS_COUNT;
+}
+
+static struct bench *start(size_t pairs_max, unsigned batch_ms_max, unsigned faces_max) {
+    setenv("FACEPAIR_STUB_BATCH_US", "1000", 1);
+    struct bench *bench = calloc(1, sizeof(*bench));
+    assert_non_null(bench);
+    open_version(&bench->first, "first");
+    open_version(&bench->second, "second");
+    bench->metrics = metrics_create();
+    sem_init(&bench->gate_reached, 0, 0);
+    sem_init(&bench->gate_open, 0, 0);
+    sem_init(&bench->done, 0, 0);
+    const struct batcher_options options = {.pairs_max = pairs_max,
+                                            .batch_ms_max = batch_ms_max,
+                                            .faces_max = faces_max,
+                                            .metrics = bench->metrics};
+    assert_int_equal(batcher_create(&options, &bench->batcher, NULL), STATUS_OK);
+    for (int i = 0; i < PAIRS; i++)
+        ready(bench, &bench->pairs[i], &bench->first, count_done);
+    return bench;
+}
+
+static void stop(struct bench *bench) {
+    batcher_destroy(bench->batcher);
+    network_close(bench->first.network);
+    network_close(bench->second.network);
+    metrics_destroy(bench->metrics);
+    sem_destroy(&bench->gate_reached);
+    sem_destroy(&bench->gate_open);
+    sem_destroy(&bench->done);
+    free(bench);
+}
+
+static void submit(struct bench *bench, int i) {
+    assert_true(batcher_submit(bench->batcher, &bench->pairs[i].pair));
+}
+
+static void hold_worker(struct bench *bench) {
+    ready(bench, &bench->gate, &bench->first, wait_at_gate);
+    assert_true(batcher_submit(bench->batcher, &bench->gate.pair));
+    while (sem_wait(&bench->gate_reached) != 0)
+        ;
+    bench->first.face_us = 1; /* as if nothing had been measured yet */
+}
+
+/* Opens the gate and waits until pairs 0 … n − 1 have come back. */
+static void release_worker(struct bench *bench, int n) {
+    sem_post(&bench->gate_open);
+    for (int i = 0; i < n; i++)
+        while (sem_wait(&bench->done) != 0)
+            ;
+}
+
+static bool one_batch(const struct bench *bench, int a, int b) {
+    return bench->pairs[a].pair.started_us == bench->pairs[b].pair.started_us;
+}
+
+/* The embeddings are those that the network gives for these faces alone. */
+static void assert_embedded(struct bench *bench, int i) {
+    struct watched *watched = &bench->pairs[i];
+    float expected[2 * LENGTH];
+    assert_int_equal(watched->pair.status, STATUS_OK);
+    assert_int_equal(
+        network_embed(watched->pair.version->network, watched->faces, 2, expected, NULL),
+        STATUS_OK);
+    assert_memory_equal(watched->embeddings, expected, sizeof(expected));
+}
+
+static void assert_untouched(const struct watched *watched) {
+    static const float zero[2 * LENGTH];
+    assert_memory_equal(watched->embeddings, zero, sizeof(zero));
+}
+
+static bool metric_line(struct bench *bench, const char *line) {
+    size_t size;
+    char *text = metrics_text(bench->metrics, &size);
+    bool found = strstr(text, line) != NULL;
+    free(text);
+    return found;
+}
+
+static void embeds_a_lone_pair(void **state) {
+    (void)state;
+    struct bench *bench = start(8, 250, 64);
+    submit(bench, 0);
+    sem_wait(&bench->done);
+    assert_embedded(bench, 0);
+    const struct batch_pair *pair = &bench->pairs[0].pair;
+    assert_true(pair->queued_us > 0 && pair->started_us >= pair->queued_us &&
+                pair->embedded_us > pair->started_us);
+    stop(bench);
+}
+
+static void takes_all_that_wait_into_one_batch(void **state) {
+    (void)state;
+    struct bench *bench = start(8, 250, 64);
+    hold_worker(bench);
+    for (int i = 0; i < 5; i++)
+        submit(bench, i);
+    release_worker(bench, 5);
+    for (int i = 0; i < 5; i++) {
+        assert_embedded(bench, i);
+        assert_true(one_batch(bench, 0, i));
+        assert_int_equal(bench->pairs[i].order, i + 1);
+    }
+    assert_true(metric_line(bench, "facepair_batch_size_count{model=\"first\"} 2\n"));
+    assert_true(metric_line(bench, "facepair_batch_size_sum{model=\"first\"} 12\n"));
+    stop(bench);
+}
+
+static void a_batch_holds_one_version_and_the_oldest_pair_chooses(void **state) {
+    (void)state;
+    struct bench *bench = start(8, 250, 64);
+    hold_worker(bench);
+    bench->pairs[0].pair.version = &bench->second;
+    bench->pairs[2].pair.version = &bench->second;
+    for (int i = 0; i < 5; i++)
+        submit(bench, i);
+    release_worker(bench, 5);
+    for (int i = 0; i < 5; i++)
+        assert_embedded(bench, i);
+    assert_true(one_batch(bench, 0, 2));
+    assert_true(one_batch(bench, 1, 3) && one_batch(bench, 1, 4));
+    assert_false(one_batch(bench, 0, 1));
+    assert_true(bench->pairs[2].order < bench->pairs[1].order);
+    stop(bench);
+}
+
+static void versions_take_turns_by_their_oldest_pair(void **state) {
+    (void)state;
+    struct bench *bench = start(8, 250, 4); /* two pairs a batch */
+    hold_worker(bench);
+    bench->pairs[3].pair.version = &bench->second;
+    for (int i = 0; i < 6; i++)
+        submit(bench, i);
+    release_worker(bench, 6);
+    for (int i = 0; i < 6; i++)
+        assert_embedded(bench, i);
+    /* first: 0 1, then 2 with what follows it; second: 3 is not behind more than one batch. */
+    assert_true(one_batch(bench, 0, 1));
+    assert_false(one_batch(bench, 1, 2));
+    assert_true(bench->pairs[3].order < bench->pairs[5].order);
+    stop(bench);
+}
+
+static void a_batch_is_capped_in_faces(void **state) {
+    (void)state;
+    struct bench *bench = start(8, 250, 5); /* an odd cap leaves room for two pairs */
+    hold_worker(bench);
+    for (int i = 0; i < 3; i++)
+        submit(bench, i);
+    release_worker(bench, 3);
+    assert_true(one_batch(bench, 0, 1));
+    assert_false(one_batch(bench, 1, 2));
+    stop(bench);
+}
+
+static void a_batch_is_capped_in_time_but_holds_a_pair(void **state) {
+    (void)state;
+    struct bench *bench = start(8, 250, 64);
+    hold_worker(bench);
+    bench->first.face_us = 60000; /* 4 faces in 250 ms */
+    for (int i = 0; i < 3; i++)
+        submit(bench, i);
+    release_worker(bench, 3);
+    assert_true(one_batch(bench, 0, 1));
+    assert_false(one_batch(bench, 1, 2));
+    hold_worker(bench);
+    bench->first.face_us = 900000;
+    for (int i = 3; i < 5; i++)
+        submit(bench, i);
+    release_worker(bench, 2);
+    assert_embedded(bench, 3);
+    assert_embedded(bench, 4);
+    assert_false(one_batch(bench, 3, 4));
+    stop(bench);
+}
+
+static void abandoned_and_late_pairs_come_back_uncomputed(void **state) {
+    (void)state;
+    struct bench *bench = start(8, 250, 64);
+    hold_worker(bench);
+    bench->pairs[0].pair.abandoned = true;
+    bench->pairs[1].pair.deadline_us = 1;
+    bench->pairs[2].pair.deadline_us = clock_monotonic_us() + 3600000000u;
+    for (int i = 0; i < 3; i++)
+        submit(bench, i);
+    release_worker(bench, 3);
+    assert_int_equal(bench->pairs[0].pair.status, STATUS_OVERLOADED);
+    assert_untouched(&bench->pairs[0]);
+    assert_int_equal(bench->pairs[1].pair.status, STATUS_DEADLINE_EXCEEDED);
+    assert_untouched(&bench->pairs[1]);
+    assert_embedded(bench, 2);
+    stop(bench);
+}
+
+static void a_failing_batch_fails_alone(void **state) {
+    (void)state;
+    static const float causes[] = {STUB_FACE_FAILS, NAN, INFINITY};
+    for (size_t c = 0; c < 3; c++) {
+        struct bench *bench = start(8, 250, 4);
+        hold_worker(bench);
+        bench->pairs[1].faces[FACE] = causes[c];
+        for (int i = 0; i < 3; i++)
+            submit(bench, i);
+        release_worker(bench, 3);
+        assert_int_equal(bench->pairs[0].pair.status, STATUS_INTERNAL);
+        assert_int_equal(bench->pairs[1].pair.status, STATUS_INTERNAL);
+        assert_true(bench->pairs[0].pair.error.detail[0] != '\0');
+        assert_embedded(bench, 2);
+        assert_true(metric_line(bench, "facepair_rejected_total{reason=\"network_failed\"} 2\n"));
+        stop(bench);
+    }
+}
+
+static void a_full_queue_refuses(void **state) {
+    (void)state;
+    struct bench *bench = start(2, 250, 64);
+    hold_worker(bench);
+    submit(bench, 0);
+    submit(bench, 1);
+    assert_false(batcher_submit(bench->batcher, &bench->pairs[2].pair));
+    assert_int_equal(bench->pairs[2].pair.status, STATUS_COUNT);
+    release_worker(bench, 2);
+    submit(bench, 2);
+    sem_wait(&bench->done);
+    assert_embedded(bench, 2);
+    stop(bench);
+}
+
+static void closing_computes_what_is_queued(void **state) {
+    (void)state;
+    struct bench *bench = start(8, 250, 4);
+    hold_worker(bench);
+    for (int i = 0; i < 6; i++)
+        submit(bench, i);
+    sem_post(&bench->gate_open);
+    batcher_destroy(bench->batcher);
+    bench->batcher = NULL;
+    for (int i = 0; i < 6; i++)
+        assert_embedded(bench, i);
+    stop(bench);
+}
+
+static void retry_after_is_what_waits_times_what_a_pair_costs(void **state) {
+    (void)state;
+    struct bench *bench = start(8, 250, 64);
+    assert_int_equal(batcher_retry_after_s(bench->batcher), 1);
+    /* A measured millisecond leaves 7/8 of what was believed: about 7 s a face, 14 s a pair. */
+    bench->first.face_us = 8000000;
+    hold_worker(bench);
+    assert_int_equal(batcher_retry_after_s(bench->batcher), 1);
+    submit(bench, 0);
+    submit(bench, 1);
+    assert_in_range(batcher_retry_after_s(bench->batcher), 28, 32);
+    release_worker(bench, 2);
+    stop(bench);
+}
+
+struct submitter {
+    struct bench *bench;
+    struct watched *watched;
+    pthread_t thread;
+};
+
+/* One pair again and again, waiting for each to come back. */
+static void *submit_many(void *argument) {
+    struct submitter *submitter = argument;
+    struct watched *watched = submitter->watched;
+    for (int i = 0; i < 100; i++) {
+        atomic_store(&watched->back, false);
+        while (!batcher_submit(submitter->bench->batcher, &watched->pair))
+            sched_yield();
+        while (!atomic_load(&watched->back))
+            sched_yield();
+        if (watched->pair.status != STATUS_OK)
+            return watched;
+    }
+    return NULL;
+}
+
+static void serves_many_submitters(void **state) {
+    (void)state;
+    enum { SUBMITTERS = 4 };
+    struct bench *bench = start(2, 250, 4);
+    struct submitter submitters[SUBMITTERS];
+    for (int i = 0; i < SUBMITTERS; i++) {
+        bench->pairs[i].pair.version = i % 2 ? &bench->first : &bench->second;
+        submitters[i] = (struct submitter){.bench = bench, .watched = &bench->pairs[i]};
+        pthread_create(&submitters[i].thread, NULL, submit_many, &submitters[i]);
+    }
+    for (int i = 0; i < SUBMITTERS; i++) {
+        void *failed = bench;
+        pthread_join(submitters[i].thread, &failed);
+        assert_null(failed);
+    }
+    assert_int_equal(atomic_load(&bench->done_count), 100 * SUBMITTERS);
+    batcher_destroy(bench->batcher);
+    bench->batcher = NULL;
+    for (int i = 0; i < SUBMITTERS; i++)
+        assert_embedded(bench, i);
+    stop(bench);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(embeds_a_lone_pair),
+        cmocka_unit_test(takes_all_that_wait_into_one_batch),
+        cmocka_unit_test(a_batch_holds_one_version_and_the_oldest_pair_chooses),
+        cmocka_unit_test(versions_take_turns_by_their_oldest_pair),
+        cmocka_unit_test(a_batch_is_capped_in_faces),
+        cmocka_unit_test(a_batch_is_capped_in_time_but_holds_a_pair),
+        cmocka_unit_test(abandoned_and_late_pairs_come_back_uncomputed),
+        cmocka_unit_test(a_failing_batch_fails_alone),
+        cmocka_unit_test(a_full_queue_refuses),
+        cmocka_unit_test(closing_computes_what_is_queued),
+        cmocka_unit_test(retry_after_is_what_waits_times_what_a_pair_costs),
+        cmocka_unit_test(serves_many_submitters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
