@@ -36,7 +36,7 @@ enum {
     HTTP_PARAMETER_MAX = 255,
     /* libmicrohttpd's memory for one connection. Half of it is the read buffer. Above 32 KiB it
      * comes from mmap, so that the bytes of a body go back to the kernel with the connection. */
-    HTTP_CONNECTION_BYTES = 128 * 1024,
+    HTTP_CONNECTION_BYTES = 64 * 1024,
 };
 
 enum phase {
