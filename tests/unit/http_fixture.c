@@ -270,15 +270,16 @@ int client_connect(const struct fixture *fixture) {
     return fd;
 }
 
-void client_send(int fd, const void *bytes, size_t size) {
+bool client_send(int fd, const void *bytes, size_t size) {
     const char *at = bytes;
     while (size > 0) {
         ssize_t sent = send(fd, at, size, MSG_NOSIGNAL);
         if (sent < 0)
-            return; /* the server has closed; what it answered tells */
+            return false;
         at += sent;
         size -= (size_t)sent;
     }
+    return true;
 }
 
 void client_say(int fd, const char *text) { client_send(fd, text, strlen(text)); }

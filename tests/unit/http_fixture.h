@@ -74,7 +74,7 @@ struct response {
 };
 
 int client_connect(const struct fixture *fixture);
-void client_send(int fd, const void *bytes, size_t size);
+bool client_send(int fd, const void *bytes, size_t size); /* false: the server has closed */
 void client_say(int fd, const char *text);
 /* The next answer on the connection; `head_only` for the answer to HEAD. */
 void client_read(int fd, struct response *response, bool head_only);

@@ -35,7 +35,7 @@ static int start_impatient(void **state) {
 
 static int start_narrow(void **state) {
     (void)state;
-    fixture_start(&fixture, &(struct fixture_options){.connections_max = 4});
+    fixture_start(&fixture, &(struct fixture_options){.connections_max = 1});
     return 0;
 }
 
@@ -169,18 +169,15 @@ static void connections_512(void **state) {
     answer_all_at_once(512);
 }
 
-static void connections_past_the_limit_wait_for_their_turn(void **state) {
+static void a_connection_past_the_limit_waits_for_its_turn(void **state) {
     (void)state;
-    int fds[8];
-    for (int i = 0; i < 8; i++) {
-        fds[i] = client_connect(&fixture);
-        client_say(fds[i], LIVE);
-    }
-    for (int i = 0; i < 8; i++) {
-        client_read(fds[i], &response, false);
-        assert_int_equal(response.status, 200);
-        close(fds[i]);
-    }
+    int first = client_connect(&fixture), second = client_connect(&fixture);
+    assert_live(first);
+    client_say(second, LIVE);
+    close(first);
+    client_read(second, &response, false);
+    assert_int_equal(response.status, 200);
+    close(second);
 }
 
 static void a_suspended_request_is_answered_from_another_thread(void **state) {
@@ -371,7 +368,7 @@ static void running_out_of_descriptors_does_not_spin(void **state) {
     clock_t used = clock() - begun;
     setrlimit(RLIMIT_NOFILE, &before);
     assert_int_equal(failure, 0);
-    assert_true(used < CLOCKS_PER_SEC / 4); /* spinning uses all of the half second */
+    assert_true(used < CLOCKS_PER_SEC / 50); /* spinning uses all it can get of half a second */
     assert_live(fd);
     close(fd);
 }
@@ -389,7 +386,7 @@ int main(void) {
         TEST(connections_129),
         TEST(connections_256),
         TEST(connections_512),
-        cmocka_unit_test_setup_teardown(connections_past_the_limit_wait_for_their_turn,
+        cmocka_unit_test_setup_teardown(a_connection_past_the_limit_waits_for_its_turn,
                                         start_narrow, stop),
         TEST(a_suspended_request_is_answered_from_another_thread),
         TEST(a_client_that_leaves_while_suspended_is_noticed_once),
