@@ -1,6 +1,8 @@
 /* What a request's header alone decides. */
 #include "tests/unit/http_fixture.h"
 
+#include "server/log.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -274,6 +276,53 @@ static void a_header_far_past_its_limit_ends_the_connection(void **state) {
     assert_int_equal(atomic_load(&fixture.finished), 0);
 }
 
+static bool counted(const char *labels, double times) {
+    char series[256];
+    snprintf(series, sizeof series, "facepair_http_requests_total{%s}", labels);
+    return fixture_metric(&fixture, series) == times;
+}
+
+static void answers_are_counted_by_route_method_and_code(void **state) {
+    (void)state;
+    ask(GET("/items/a"));
+    ask(GET("/items/b"));
+    ask(GET("/secret-path"));
+    ask("BREW /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_true(counted("route=\"/items/{item}\",method=\"GET\",code=\"200\"", 2));
+    assert_true(counted("route=\"unmatched\",method=\"GET\",code=\"404\"", 1));
+    assert_true(counted("route=\"unmatched\",method=\"other\",code=\"405\"", 1));
+    assert_true(fixture_metric(&fixture, "facepair_http_request_duration_seconds_count{route="
+                                         "\"/items/{item}\"}") == 2);
+}
+
+/* One line on stderr for each answer. */
+static void an_answer_is_logged_with_its_id_and_trace(void **state) {
+    (void)state;
+    char path[] = "/tmp/facepair-log-XXXXXX", line[2048];
+    int file = mkstemp(path), saved = dup(STDERR_FILENO);
+    assert_true(file >= 0 && saved >= 0);
+    dup2(file, STDERR_FILENO);
+    log_set_level(LOG_INFO);
+    ask("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "X-Request-Id: my-id\r\nContent-Length: 2\r\n"
+        "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n{}");
+    ask(GET("/livez"));
+    log_set_level(LOG_OFF);
+    dup2(saved, STDERR_FILENO);
+    ssize_t size = pread(file, line, sizeof line - 1, 0);
+    close(saved);
+    close(file);
+    unlink(path);
+    assert_true(size > 0);
+    line[size] = '\0';
+    assert_ptr_equal(strchr(line, '\n'), line + size - 1); /* the probe's is at debug */
+    static const char *const expected[] = {"\"event\":\"request\"", "\"request_id\":\"my-id\"",
+                                           "\"route\":\"/upload\"", "\"status\":200",
+                                           "\"bytes_in\":2",        "-b7ad6b7169203331-01\""};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        assert_non_null(strstr(line, expected[i]));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers_a_route, start, stop),
@@ -293,6 +342,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_preflight_of_a_listed_origin_is_204, start_with_origins,
                                         stop),
         cmocka_unit_test_setup_teardown(a_body_needs_a_known_type, start, stop),
+        cmocka_unit_test_setup_teardown(answers_are_counted_by_route_method_and_code, start, stop),
+        cmocka_unit_test_setup_teardown(an_answer_is_logged_with_its_id_and_trace, start, stop),
         cmocka_unit_test_setup_teardown(a_header_past_its_limit_is_431, start, stop),
         cmocka_unit_test_setup_teardown(a_header_far_past_its_limit_ends_the_connection, start,
                                         stop),
