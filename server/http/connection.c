@@ -6,8 +6,11 @@
  * Between two requests of a connection nothing tells that the next header has begun, so the sweep
  * asks the kernel when the last byte came: from the first sweep that finds one later than the last
  * answer, the header's deadline runs. A connection that stays silent is closed by libmicrohttpd
- * after HTTP_KEEPALIVE_S. libmicrohttpd does not notice a client that said its last together with
- * its request (its events are edges, and that one is past), so the sweep asks for that too.
+ * after HTTP_KEEPALIVE_S.
+ *
+ * libmicrohttpd misses a client's end that is already there when it reads the last bytes: its
+ * events are edges, and that one is past. The sweep asks the kernel for this too, and makes another
+ * event; without it an upload that was broken off would keep its memory until its deadline.
  */
 #include "server/http/connection.h"
 
@@ -95,31 +98,32 @@ static bool request_overdue(const struct http_request *request, uint64_t now_us)
     return false;
 }
 
-/* What the kernel knows of a connection between two requests: that the next header has begun, or
- * that the client has said its last. */
-static void idle_look(struct connection *connection, uint64_t now_us) {
+/* Asks the kernel about a connection that is being read: has the client said its last, and, between
+ * two requests, has the next header begun. */
+static void connection_look(struct connection *connection, uint64_t now_us) {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
     if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
         return;
-    uint64_t silence_us = info.tcpi_last_data_recv * 1000ull;
-    if (now_us - connection->idle_since_us <= KERNEL_TICK_US)
-        return;
     if (info.tcpi_state == TCP_CLOSE_WAIT) {
-        connection->given_up = true;
-        shutdown(connection->fd, SHUT_RD); /* a new event, which libmicrohttpd takes for the end */
-    } else if (now_us - connection->idle_since_us > silence_us + KERNEL_TICK_US) {
-        connection->began_us = now_us;
+        /* Changes nothing (what is queued is still read) but makes a new event. */
+        shutdown(connection->fd, SHUT_RD);
+        return;
     }
+    uint64_t silence_us = info.tcpi_last_data_recv * 1000ull;
+    if (!connection->request && connection->began_us == 0 &&
+        later_than(now_us, connection->idle_since_us, silence_us + KERNEL_TICK_US))
+        connection->began_us = now_us;
 }
 
-static bool header_overdue(struct connection *connection, uint64_t now_us) {
-    if (connection->began_us == 0) {
-        idle_look(connection, now_us);
-        return false;
-    }
-    return later_than(now_us, connection->began_us,
+static bool header_overdue(const struct connection *connection, uint64_t now_us) {
+    return connection->began_us != 0 &&
+           later_than(now_us, connection->began_us,
                       connection->listener->options.header_ms_max * 1000ull);
+}
+
+static bool is_being_read(const struct connection *connection) {
+    return !connection->request || connection->request->phase < PHASE_APPLICATION;
 }
 
 void connection_sweep(struct http_listener *listener, uint64_t now_us) {
@@ -127,6 +131,8 @@ void connection_sweep(struct http_listener *listener, uint64_t now_us) {
     LIST_FOREACH(connection, &listener->connections, entry) {
         if (connection->given_up)
             continue;
+        if (is_being_read(connection))
+            connection_look(connection, now_us);
         bool overdue = connection->request ? request_overdue(connection->request, now_us)
                                            : header_overdue(connection, now_us);
         if (!overdue)

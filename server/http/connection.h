@@ -44,7 +44,7 @@ enum phase {
     PHASE_HEADER,      /* the request line was read */
     PHASE_BODY,        /* the body is collected */
     PHASE_DROP,        /* the body is read and dropped; request->failure is answered at its end */
-    PHASE_APPLICATION, /* the application has it */
+    PHASE_APPLICATION, /* everything has arrived; the application has it */
     PHASE_ANSWER,      /* the answer is being sent */
 };
 

@@ -123,6 +123,20 @@ static void a_client_that_has_said_its_last_is_answered_and_closed(void **state)
     close(fd);
 }
 
+static void uploads_that_are_broken_off_are_noticed(void **state) {
+    (void)state;
+    char zeros[20 * 1024] = {0};
+    for (int i = 0; i < 50; i++) {
+        int fd = client_connect(&fixture);
+        client_say(fd, "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+                       "Content-Type: application/json\r\n\r\n");
+        client_send(fd, zeros, sizeof zeros);
+        close(fd);
+    }
+    assert_true(eventually(nothing_in_flight, &fixture));
+    assert_int_equal(atomic_load(&fixture.finished), 0);
+}
+
 /* libmicrohttpd's own epoll thread stalls at exactly 128 ready sockets. */
 static void answer_all_at_once(unsigned count) {
     int *fds = calloc(count, sizeof *fds);
@@ -381,6 +395,7 @@ int main(void) {
         TEST(a_request_behind_a_waiting_one_waits_too),
         TEST(http10_is_closed_after_the_answer),
         TEST(a_client_that_has_said_its_last_is_answered_and_closed),
+        TEST(uploads_that_are_broken_off_are_noticed),
         TEST(connections_127),
         TEST(connections_128),
         TEST(connections_129),
