@@ -9,7 +9,7 @@
  *   finest   L reduced or enlarged to 960,       L / 12                nothing yet
  *            but at most doubled
  *   framed   180 pixels and a margin of a third  tight crops           nothing yet
- *            around it that repeats the border
+ *            of mean grey around it
  *   tiny     L < 160: enlarged four times        to say that the face  nothing yet
  *                                                is too small
  *
