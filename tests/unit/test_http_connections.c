@@ -125,7 +125,7 @@ static void a_client_that_has_said_its_last_is_answered_and_closed(void **state)
 
 static void uploads_that_are_broken_off_are_noticed(void **state) {
     (void)state;
-    char zeros[20 * 1024] = {0};
+    static const char zeros[200 * 1000];
     for (int i = 0; i < 50; i++) {
         int fd = client_connect(&fixture);
         client_say(fd, "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
