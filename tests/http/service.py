@@ -23,13 +23,18 @@ PHOTOS = TREE / "examples" / "photos"
 PATIENCE_S = 60  # no test waits longer for anything; generous, for sanitizer builds on a busy machine
 
 
+def clean_environment():
+    """Without the options that the user of the test suite may have set."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FACEPAIR_")}
+
+
 class Service:
     """`facepair serve` on free ports. stop() ends it and returns its exit code."""
 
     def __init__(self, program, data, *options, environment=None):
-        command = [program, "serve", "--data", data, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", *options]
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("FACEPAIR_")}
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, env=clean | (environment or {}))
+        ports = {"FACEPAIR_LISTEN": "127.0.0.1:0", "FACEPAIR_ADMIN_LISTEN": "127.0.0.1:0"}  # an option wins over them
+        self.process = subprocess.Popen([program, "serve", "--data", data, *options], stderr=subprocess.PIPE,
+                                        env=clean_environment() | ports | (environment or {}))
         self.log = []
         self._ready = queue.Queue()
         self._reader = threading.Thread(target=self._read_log, daemon=True)

@@ -208,14 +208,14 @@ def test_bodies_beyond_the_memory_set_aside_are_refused(start_stub):
 
 
 def test_new_work_is_refused_while_draining(start_stub):
-    service = start_stub(FACEPAIR_STUB_BATCH_US="1500000")
+    service = start_stub(FACEPAIR_STUB_BATCH_US="700000")
     body, content_type = multipart(PAIR)
     request = head(service, [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"])
     with service.connect() as working, service.connect() as late:
         working.sendall(request + body)
         late.sendall(request[:30])
-        while service.get("/metrics", service.admin_port).body.count(b"facepair_http_in_flight 2") == 0:
-            time.sleep(0.01)  # the one that works, and the scrape
+        while b"\nfacepair_http_in_flight 3\n" not in service.get("/metrics", service.admin_port).body:
+            time.sleep(0.01)  # both, and the scrape itself
         service.signal()
         while service.get("/readyz", service.admin_port).status == 200:
             time.sleep(0.01)
