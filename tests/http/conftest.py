@@ -23,7 +23,8 @@ def start_stub(stub_data):
 
     yield start
     for service in started:
-        service.stop()
+        if service.process.poll() is None:
+            assert service.stop() == 0, service.log[-20:]
 
 
 @pytest.fixture(scope="session")
