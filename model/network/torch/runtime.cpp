@@ -10,6 +10,9 @@
  */
 #include "model/network/torch/runtime.h"
 #include "model/network/network.h"
+extern "C" {
+#include "server/cpus.h"
+}
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -18,7 +21,6 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <optional>
-#include <sched.h>
 #include <stdexcept>
 
 namespace {
@@ -50,11 +52,6 @@ enum status open_cuda(const char *device, c10::DeviceIndex index, struct error *
     return STATUS_OK;
 }
 
-int granted_cpus() {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 } // namespace
 
 c10::Device runtime_device() {
@@ -76,7 +73,7 @@ extern "C" enum status network_runtime_open(const char *device, unsigned threads
     } else {
         return error_set(err, STATUS_INTERNAL, "device %s: not cpu or cuda:N", device);
     }
-    chosen_threads = threads ? static_cast<int>(threads) : granted_cpus();
+    chosen_threads = threads ? static_cast<int>(threads) : static_cast<int>(cpus_granted());
     at::set_num_interop_threads(1);
     runtime_enter_thread();
     return STATUS_OK;
