@@ -50,7 +50,7 @@ asan: setup-test build models
 	@cmake --preset asan && cmake --build build-asan && ctest --test-dir build-asan --output-on-failure
 
 fuzz:
-	@setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz && tests/fuzz/run build-fuzz $(or $(SECONDS),60)
+	@setup/setup && setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz && setup/fuzz $(or $(SECONDS),60)
 
 bench: setup-test build models
 	@cmake --build $(BUILD) && tests/bench/bench.py --build $(BUILD)
