@@ -9,6 +9,7 @@
  * this is the one exception to "no globals".
  */
 #include "model/network/torch/runtime.h"
+#include "model/network/engine.h"
 #include "model/network/network.h"
 extern "C" {
 #include "server/cpus.h"
@@ -61,6 +62,10 @@ c10::Device runtime_device() {
 }
 
 void runtime_enter_thread() { at::set_num_threads(chosen_threads); }
+
+extern "C" bool network_runtime_on_cpu(void) { return chosen_device && chosen_device->is_cpu(); }
+
+extern "C" unsigned network_runtime_threads(void) { return static_cast<unsigned>(chosen_threads); }
 
 extern "C" enum status network_runtime_open(const char *device, unsigned threads,
                                             struct error *err) try {
