@@ -90,8 +90,8 @@ void convolution_close(struct convolution *c) {
 /* `pixels` pixels by 16 channels. */
 __attribute__((always_inline)) static inline void tile(const struct convolution *c, unsigned pixels,
                                                        const float *const *in, float *const *out,
-                                                       const float *weights, const float *bias,
-                                                       bool add) {
+                                                       const float *weights, struct ahead ahead,
+                                                       const float *bias, bool add) {
     vector sum[PIXELS_MAX][2];
 #pragma GCC unroll 6
     for (unsigned p = 0; p < pixels; p++) {
@@ -103,7 +103,8 @@ __attribute__((always_inline)) static inline void tile(const struct convolution 
 #pragma GCC unroll 6
         for (unsigned p = 0; p < pixels; p++)
             at[p] = in[p] + c->runs[run];
-        accumulate(pixels, at, c->run_length, weights, sum);
+        accumulate(pixels, at, c->run_length, weights, ahead, sum);
+        ahead.next += c->run_length * ahead.step;
         weights += c->run_length * CHANNELS_BLOCK;
     }
 #pragma GCC unroll 6
@@ -119,25 +120,26 @@ __attribute__((always_inline)) static inline void tile(const struct convolution 
 
 /* The compiler keeps the sums in registers where their number is a constant. */
 static void tile_of(const struct convolution *c, size_t pixels, const float *const *in,
-                    float *const *out, const float *weights, const float *bias, bool add) {
+                    float *const *out, const float *weights, struct ahead ahead, const float *bias,
+                    bool add) {
     switch (pixels) {
     case 1:
-        tile(c, 1, in, out, weights, bias, add);
+        tile(c, 1, in, out, weights, ahead, bias, add);
         break;
     case 2:
-        tile(c, 2, in, out, weights, bias, add);
+        tile(c, 2, in, out, weights, ahead, bias, add);
         break;
     case 3:
-        tile(c, 3, in, out, weights, bias, add);
+        tile(c, 3, in, out, weights, ahead, bias, add);
         break;
     case 4:
-        tile(c, 4, in, out, weights, bias, add);
+        tile(c, 4, in, out, weights, ahead, bias, add);
         break;
     case 5:
-        tile(c, 5, in, out, weights, bias, add);
+        tile(c, 5, in, out, weights, ahead, bias, add);
         break;
     default:
-        tile(c, 6, in, out, weights, bias, add);
+        tile(c, 6, in, out, weights, ahead, bias, add);
     }
 }
 
@@ -154,6 +156,8 @@ void convolution_run(const struct convolution *c, const float *in, size_t in_str
                 from[i - first] = in + face * in_stride + c->in_at[pixel];
                 to[i - first] = out + face * out_stride + c->out_at[pixel] + o;
             }
-            tile_of(c, end - first, from, to, c->weights + o * depth, c->bias + o, add);
+            const float *weights = c->weights + o * depth;
+            tile_of(c, end - first, from, to, weights, ahead_of(weights, depth, group, groups),
+                    c->bias + o, add);
         }
 }

@@ -27,11 +27,29 @@ static inline vector maximum(vector a, vector b) { return _mm256_max_ps(a, b); }
 /* The operand that is returned beside a NaN is the second: a NaN stays one. */
 static inline vector relu(vector x) { return maximum((vector){0}, x); }
 
+/* Weights that will be wanted next, to be fetched meanwhile; `step` bytes for each k. */
+struct ahead {
+    const char *next;
+    size_t step;
+};
+
+/* While `groups` groups of pixels go by one block of weights, [depth][16], the block that follows
+ * it is fetched, evenly over the groups: for `group`, from here. A single face would else wait for
+ * the memory at the first group and leave it idle at the others. */
+static inline struct ahead ahead_of(const float *weights, size_t depth, size_t group,
+                                    size_t groups) {
+    size_t step = CHANNELS_BLOCK * sizeof(float) / groups;
+    return (struct ahead){(const char *)(weights + depth * CHANNELS_BLOCK) + group * depth * step,
+                          step};
+}
+
 __attribute__((always_inline)) static inline void accumulate(unsigned pixels,
                                                              const float *const *in, size_t length,
                                                              const float *weights,
-                                                             vector (*sum)[2]) {
+                                                             struct ahead ahead, vector (*sum)[2]) {
     for (size_t k = 0; k < length; k++) {
+        __builtin_prefetch(ahead.next);
+        ahead.next += ahead.step;
         vector w0 = load(weights), w1 = load(weights + VECTOR);
         weights += CHANNELS_BLOCK;
 #pragma GCC unroll 6

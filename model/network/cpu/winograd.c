@@ -154,7 +154,8 @@ static void gather_tile(const struct winograd *w, const float *in, size_t in_ste
 /* (pixels, in) by (in, 16): rows of `in` and `out` stand in_step and out_step floats apart. */
 __attribute__((always_inline)) static inline void product(unsigned pixels, const float *in,
                                                           size_t in_step, const float *weights,
-                                                          float *out, size_t out_step) {
+                                                          struct ahead ahead, float *out,
+                                                          size_t out_step) {
     vector sum[PIXELS_MAX][2];
     const float *at[PIXELS_MAX];
 #pragma GCC unroll 6
@@ -162,7 +163,7 @@ __attribute__((always_inline)) static inline void product(unsigned pixels, const
         sum[p][0] = sum[p][1] = (vector){0};
         at[p] = in + p * in_step;
     }
-    accumulate(pixels, at, in_step, weights, sum);
+    accumulate(pixels, at, in_step, weights, ahead, sum);
 #pragma GCC unroll 6
     for (unsigned p = 0; p < pixels; p++) {
         store(out + p * out_step, sum[p][0]);
@@ -172,25 +173,25 @@ __attribute__((always_inline)) static inline void product(unsigned pixels, const
 
 /* The compiler keeps the sums in registers where their number is a constant. */
 static void product_of(size_t pixels, const float *in, size_t in_step, const float *weights,
-                       float *out, size_t out_step) {
+                       struct ahead ahead, float *out, size_t out_step) {
     switch (pixels) {
     case 1:
-        product(1, in, in_step, weights, out, out_step);
+        product(1, in, in_step, weights, ahead, out, out_step);
         break;
     case 2:
-        product(2, in, in_step, weights, out, out_step);
+        product(2, in, in_step, weights, ahead, out, out_step);
         break;
     case 3:
-        product(3, in, in_step, weights, out, out_step);
+        product(3, in, in_step, weights, ahead, out, out_step);
         break;
     case 4:
-        product(4, in, in_step, weights, out, out_step);
+        product(4, in, in_step, weights, ahead, out, out_step);
         break;
     case 5:
-        product(5, in, in_step, weights, out, out_step);
+        product(5, in, in_step, weights, ahead, out, out_step);
         break;
     default:
-        product(6, in, in_step, weights, out, out_step);
+        product(6, in, in_step, weights, ahead, out, out_step);
     }
 }
 
@@ -202,7 +203,8 @@ static void products(const struct winograd *w, size_t tiles, const float *in, fl
         for (size_t o = 0; o < to; o += CHANNELS_BLOCK) {
             for (size_t group = 0; group < groups; group++) {
                 size_t first = group * tiles / groups, end = (group + 1) * tiles / groups;
-                product_of(end - first, in + first * from, from, weights, out + first * to + o, to);
+                product_of(end - first, in + first * from, from, weights,
+                           ahead_of(weights, from, group, groups), out + first * to + o, to);
             }
             weights += from * CHANNELS_BLOCK;
         }
