@@ -8,18 +8,41 @@
 #include "server/http/reply.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { REFERENCE_SIZE = CARD_NAME_MAX + 1 + CARD_VERSION_MAX + 1, ETAG_SIZE = 128 };
 
-json_t *model_metrics_json(const struct card *card) {
+void model_metrics_write(struct json_writer *json, const char *name, const struct card *card) {
     const struct card_metrics *m = &card->metrics;
-    if (!m->known)
-        return json_null();
-    return json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "protocol", m->protocol,
-                     "pairs", (json_int_t)m->pairs, "accuracy", m->accuracy, "precision",
-                     m->precision, "recall", m->recall, "f1", m->f1, "roc_auc", m->roc_auc, "eer",
-                     m->eer, "threshold", m->threshold);
+    if (!m->known) {
+        json_write_null(json, name);
+        return;
+    }
+    json_write_object(json, name);
+    json_write_text(json, "protocol", m->protocol);
+    json_write_integer(json, "pairs", m->pairs);
+    json_write_short(json, "accuracy", m->accuracy);
+    json_write_short(json, "precision", m->precision);
+    json_write_short(json, "recall", m->recall);
+    json_write_short(json, "f1", m->f1);
+    json_write_short(json, "roc_auc", m->roc_auc);
+    json_write_short(json, "eer", m->eer);
+    json_write_short(json, "threshold", m->threshold);
+    json_write_end(json);
+}
+
+/* The same, read back: two lists of its members would come to differ. */
+static json_t *metrics_json(const struct card *card) {
+    struct json_writer *writer = json_writer_create_compact();
+    if (!writer)
+        return NULL;
+    model_metrics_write(writer, NULL, card);
+    size_t size;
+    char *text = json_writer_finish(writer, &size);
+    json_t *metrics = text ? json_loadb(text, size, JSON_DECODE_ANY, NULL) : NULL;
+    free(text);
+    return metrics;
 }
 
 json_t *model_thresholds_json(const struct card *card) {
@@ -51,8 +74,7 @@ static json_t *summary_json(struct service *service, const struct model_version 
                      "name", card->name, "version", card->version, "active", version->active,
                      "default", is_default(service, version), "architecture", card->architecture,
                      "embedding_length", (int)card->embedding_length, "metric", card->distance,
-                     "thresholds", model_thresholds_json(card), "metrics",
-                     model_metrics_json(card));
+                     "thresholds", model_thresholds_json(card), "metrics", metrics_json(card));
 }
 
 void models_list(struct http_request *request) {
@@ -99,7 +121,7 @@ static json_t *measured_json(struct service *service, const struct model_version
     return json_pack("{s:s, s:s, s:s, s:o, s:o}", "object", "model.metrics", "name",
                      version->card.name, "version", version->card.version, "thresholds",
                      model_thresholds_json(&version->card), "metrics",
-                     model_metrics_json(&version->card));
+                     metrics_json(&version->card));
 }
 
 /* Replies with what `render` makes of the version in the path. */

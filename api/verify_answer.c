@@ -1,16 +1,16 @@
 /* From two embeddings to the 200 of POST /v1/verify. Reals are written with 9 significant digits:
- * enough to read any float32 back as itself. */
+ * enough to read any float32 back as itself. The text is written as it goes, without a document in
+ * memory, which took a third of the loop's time for a request. */
 #include "api/verify.h"
 
 #include "api/model_json.h"
 #include "api/problem.h"
+#include "model/json.h"
 #include "server/clock.h"
 #include "server/http/reply.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 struct timings {
     double receive, prepare, queue, embed, total; /* milliseconds */
@@ -33,59 +33,123 @@ static struct timings measure(const struct verify *verify) {
     };
 }
 
-static json_t *decision_json(const struct verify *verify) {
+static void write_decision(struct json_writer *json, const struct verify *verify) {
     const bool *given = verify->body.options.given;
     bool by_threshold = verify->decision.rule == DECISION_THRESHOLD;
-    json_t *max_fmr = by_threshold ? json_null() : json_real(verify->decision.max_fmr);
-    return json_pack("{s:s, s:s, s:o, s:n, s:n}", "rule", by_threshold ? "threshold" : "max_fmr",
-                     "source",
-                     given[OPTION_THRESHOLD] || given[OPTION_MAX_FMR] ? "request" : "default",
-                     "max_fmr", max_fmr, "fmr", "fnmr");
+    bool requested = given[OPTION_THRESHOLD] || given[OPTION_MAX_FMR];
+    json_write_object(json, "decision");
+    json_write_text(json, "rule", by_threshold ? "threshold" : "max_fmr");
+    json_write_text(json, "source", requested ? "request" : "default");
+    if (by_threshold)
+        json_write_null(json, "max_fmr");
+    else
+        json_write_short(json, "max_fmr", verify->decision.max_fmr);
+    json_write_null(json, "fmr");
+    json_write_null(json, "fnmr");
+    json_write_end(json);
 }
 
-static json_t *point_json(const double point[2]) { return json_pack("[f, f]", point[0], point[1]); }
-
-static json_t *face_json(const struct face *face) {
-    const double(*points)[2] = face->landmarks;
-    return json_pack("{s:{s:f, s:f, s:f, s:f}, s:s, s:f, s:{s:s, s:o, s:o, s:o, s:o, s:o}}", "box",
-                     "x", face->x, "y", face->y, "width", face->width, "height", face->height,
-                     "detector", "hog", "score", face->score, "landmarks", "scheme", "dlib5",
-                     "left_eye_outer", point_json(points[FACE_LEFT_EYE_OUTER]), "left_eye_inner",
-                     point_json(points[FACE_LEFT_EYE_INNER]), "right_eye_outer",
-                     point_json(points[FACE_RIGHT_EYE_OUTER]), "right_eye_inner",
-                     point_json(points[FACE_RIGHT_EYE_INNER]), "nose_base",
-                     point_json(points[FACE_NOSE_BASE]));
+static void write_model(struct json_writer *json, const struct card *card) {
+    json_write_object(json, "model");
+    json_write_text(json, "name", card->name);
+    json_write_text(json, "version", card->version);
+    model_metrics_write(json, "metrics", card);
+    json_write_end(json);
 }
 
-static json_t *image_json(const struct verify_photo *photo) {
+static void write_landmarks(struct json_writer *json, const struct face *face) {
+    static const struct {
+        const char *name;
+        int index;
+    } points[] = {
+        {"left_eye_outer", FACE_LEFT_EYE_OUTER},
+        {"left_eye_inner", FACE_LEFT_EYE_INNER},
+        {"right_eye_outer", FACE_RIGHT_EYE_OUTER},
+        {"right_eye_inner", FACE_RIGHT_EYE_INNER},
+        {"nose_base", FACE_NOSE_BASE},
+    };
+    json_write_object(json, "landmarks");
+    json_write_text(json, "scheme", "dlib5");
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        json_write_array(json, points[i].name);
+        json_write_short(json, NULL, face->landmarks[points[i].index][0]);
+        json_write_short(json, NULL, face->landmarks[points[i].index][1]);
+        json_write_end(json);
+    }
+    json_write_end(json);
+}
+
+static void write_face(struct json_writer *json, const struct face *face) {
+    json_write_object(json, "face");
+    json_write_object(json, "box");
+    json_write_short(json, "x", face->x);
+    json_write_short(json, "y", face->y);
+    json_write_short(json, "width", face->width);
+    json_write_short(json, "height", face->height);
+    json_write_end(json);
+    json_write_text(json, "detector", "hog");
+    json_write_short(json, "score", face->score);
+    write_landmarks(json, face);
+    json_write_end(json);
+}
+
+static void write_image(struct json_writer *json, const struct verify_photo *photo) {
     const struct prepared *prepared = &photo->prepared;
-    json_t *count = prepared->face.count ? json_integer(prepared->face.count) : json_null();
-    return json_pack("{s:s, s:s, s:i, s:i, s:o, s:o}", "field", VERIFY_IMAGE_FIELDS[photo->index],
-                     "format", image_format_name(prepared->info.format), "width",
-                     (int)prepared->info.width, "height", (int)prepared->info.height, "face_count",
-                     count, "face", face_json(&prepared->face));
+    json_write_object(json, NULL);
+    json_write_text(json, "field", VERIFY_IMAGE_FIELDS[photo->index]);
+    json_write_text(json, "format", image_format_name(prepared->info.format));
+    json_write_integer(json, "width", prepared->info.width);
+    json_write_integer(json, "height", prepared->info.height);
+    if (prepared->face.count)
+        json_write_integer(json, "face_count", prepared->face.count);
+    else
+        json_write_null(json, "face_count");
+    write_face(json, &prepared->face);
+    json_write_end(json);
 }
 
-static json_t *warnings_json(const struct verify *verify) {
-    const struct verify_options *options = &verify->body.options;
+static void write_timings(struct json_writer *json, const struct timings *timings) {
+    json_write_object(json, "timings_ms");
+    json_write_short(json, "receive", timings->receive);
+    json_write_short(json, "prepare", timings->prepare);
+    json_write_short(json, "queue", timings->queue);
+    json_write_short(json, "embed", timings->embed);
+    json_write_short(json, "total", timings->total);
+    json_write_end(json);
+}
+
+static void write_warnings(struct json_writer *json, const struct verify_options *options) {
+    json_write_array(json, "warnings");
     if (options->given[OPTION_THRESHOLD] && !options->version_named)
-        return json_pack("[s]", "threshold_without_version");
-    return json_array();
+        json_write_text(json, NULL, "threshold_without_version");
+    json_write_end(json);
 }
 
-static json_t *answer_json(const struct verify *verify, double distance, bool verified,
-                           const struct timings *timings) {
+/* The text, from malloc; NULL: out of memory. */
+static char *answer_text(const struct verify *verify, double distance, bool verified,
+                         const struct timings *timings, size_t *size) {
+    struct json_writer *json = json_writer_create_compact();
+    if (!json)
+        return NULL;
     const struct card *card = &verify->version->card;
-    return json_pack(
-        "{s:b, s:f, s:s, s:f, s:o, s:n, s:n, s:f, s:{s:s, s:s, s:o}, s:[o, o],"
-        " s:{s:f, s:f, s:f, s:f, s:f}, s:o}",
-        "verified", verified, "distance", (double)(float)distance, "metric", card->distance,
-        "threshold", verify->decision.threshold, "decision", decision_json(verify), "probability",
-        "log_likelihood_ratio", "prior", verify->body.options.prior, "model", "name", card->name,
-        "version", card->version, "metrics", model_metrics_json(card), "images",
-        image_json(&verify->photos[0]), image_json(&verify->photos[1]), "timings_ms", "receive",
-        timings->receive, "prepare", timings->prepare, "queue", timings->queue, "embed",
-        timings->embed, "total", timings->total, "warnings", warnings_json(verify));
+    json_write_object(json, NULL);
+    json_write_bool(json, "verified", verified);
+    json_write_float(json, "distance", (float)distance);
+    json_write_text(json, "metric", card->distance);
+    json_write_short(json, "threshold", verify->decision.threshold);
+    write_decision(json, verify);
+    json_write_null(json, "probability");
+    json_write_null(json, "log_likelihood_ratio");
+    json_write_short(json, "prior", verify->body.options.prior);
+    write_model(json, card);
+    json_write_array(json, "images");
+    write_image(json, &verify->photos[0]);
+    write_image(json, &verify->photos[1]);
+    json_write_end(json);
+    write_timings(json, timings);
+    write_warnings(json, &verify->body.options);
+    json_write_end(json);
+    return json_writer_finish(json, size);
 }
 
 static void observe(const struct verify *verify, double distance, bool verified,
@@ -119,9 +183,8 @@ void verify_answer(struct verify *verify) {
     }
     bool verified = decision_verified(&verify->decision, distance);
     struct timings timings = measure(verify);
-    json_t *root = answer_json(verify, distance, verified, &timings);
-    char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(root);
+    size_t size;
+    char *text = answer_text(verify, distance, verified, &timings, &size);
     if (!text) {
         fail(verify, "out of memory for an answer");
         return;
@@ -132,5 +195,5 @@ void verify_answer(struct verify *verify) {
              timings.receive, timings.prepare, timings.queue, timings.embed, timings.total);
     const struct http_header headers[] = {{"Server-Timing", stages}, {NULL, NULL}};
     observe(verify, distance, verified, &timings);
-    http_reply_take(verify->request, 200, "application/json", text, strlen(text), headers);
+    http_reply_take(verify->request, 200, "application/json", text, size, headers);
 }

@@ -57,7 +57,8 @@ void json_read_floats(const struct json_node *object, const char *name, double m
 /* Writes a document indented by two spaces. Memory that runs out is noticed at the end. name: NULL
  * inside an array and for the outermost value. */
 struct json_writer;
-struct json_writer *json_writer_create(void); /* NULL: out of memory */
+struct json_writer *json_writer_create(void);         /* NULL: out of memory */
+struct json_writer *json_writer_create_compact(void); /* without indentation and line feeds */
 void json_write_object(struct json_writer *writer, const char *name);
 void json_write_array(struct json_writer *writer, const char *name);
 void json_write_end(struct json_writer *writer); /* of the innermost object or array */
@@ -67,9 +68,12 @@ void json_write_integer(struct json_writer *writer, const char *name, int64_t va
 void json_write_real(struct json_writer *writer, const char *name, double value);
 /* A float32 with 9 significant digits, which always read back as the same float32. */
 void json_write_float(struct json_writer *writer, const char *name, float value);
+/* A measurement with 9 significant digits; null when not finite. */
+void json_write_short(struct json_writer *writer, const char *name, double value);
 void json_write_bool(struct json_writer *writer, const char *name, bool value);
 void json_write_null(struct json_writer *writer, const char *name);
-/* Ends the writer: the document with a final line feed, from malloc; NULL: memory ran out. */
+/* Ends the writer: the document, with a final line feed unless compact, from malloc; NULL: memory
+ * ran out. */
 char *json_writer_finish(struct json_writer *writer, size_t *size);
 
 #endif

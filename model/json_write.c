@@ -1,5 +1,6 @@
 /* The writer: text appended to a growing buffer, no document in memory. Numbers are printed by
- * printf in the C locale, which the program never leaves. */
+ * printf in the C locale, which the program never leaves, except for the short decimals of which
+ * the answers of the service are full: see print_short. */
 #include "model/json.h"
 
 #include <assert.h>
@@ -10,12 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CAPACITY_FIRST = 2048 }; /* most documents, so that they are not moved */
+
 struct json_writer {
     char *text; /* always terminated, unless failed */
     size_t size, capacity;
     unsigned depth;
     char close[JSON_DEPTH_MAX]; /* what ends each open level */
     bool first;                 /* nothing written at this level yet */
+    bool compact;
     bool failed;
 };
 
@@ -26,13 +30,20 @@ struct json_writer *json_writer_create(void) {
     return writer;
 }
 
+struct json_writer *json_writer_create_compact(void) {
+    struct json_writer *writer = json_writer_create();
+    if (writer)
+        writer->compact = true;
+    return writer;
+}
+
 static bool reserve(struct json_writer *writer, size_t more) {
     if (writer->failed)
         return false;
     size_t needed = writer->size + more + 1;
     if (needed <= writer->capacity)
         return true;
-    size_t capacity = writer->capacity ? writer->capacity : 512;
+    size_t capacity = writer->capacity ? writer->capacity : CAPACITY_FIRST;
     while (capacity < needed)
         capacity *= 2;
     char *text = realloc(writer->text, capacity);
@@ -55,30 +66,37 @@ static void append(struct json_writer *writer, const char *bytes, size_t size) {
 
 static void append_string(struct json_writer *writer, const char *text) {
     append(writer, "\"", 1);
-    for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
+    const char *plain = text; /* what was looked at and not yet appended begins here */
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+            continue;
         char escape[8];
-        if (c == '"' || c == '\\')
-            append(writer, escape, (size_t)snprintf(escape, sizeof(escape), "\\%c", c));
-        else if (c < 0x20 || c == 0x7f)
-            append(writer, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", c));
-        else
-            append(writer, p, 1);
+        const char *format = c == '"' || c == '\\' ? "\\%c" : "\\u%04x";
+        append(writer, plain, (size_t)(text - plain));
+        append(writer, escape, (size_t)snprintf(escape, sizeof(escape), format, c));
+        plain = text + 1;
     }
+    append(writer, plain, (size_t)(text - plain));
     append(writer, "\"", 1);
+}
+
+static void begin_line(struct json_writer *writer) {
+    if (writer->compact || writer->size == 0)
+        return;
+    append(writer, "\n", 1);
+    for (unsigned i = 0; i < writer->depth; i++)
+        append(writer, "  ", 2);
 }
 
 /* The comma, the line's indentation and the member's name. */
 static void begin_value(struct json_writer *writer, const char *name) {
     if (!writer->first)
         append(writer, ",", 1);
-    if (writer->size > 0)
-        append(writer, "\n", 1);
-    for (unsigned i = 0; i < writer->depth; i++)
-        append(writer, "  ", 2);
+    begin_line(writer);
     if (name) {
         append_string(writer, name);
-        append(writer, ": ", 2);
+        append(writer, ": ", writer->compact ? 1 : 2);
     }
     writer->first = false;
 }
@@ -103,11 +121,8 @@ void json_write_end(struct json_writer *writer) {
     assert(writer->depth > 0);
     bool empty = writer->first;
     writer->depth--;
-    if (!empty) {
-        append(writer, "\n", 1);
-        for (unsigned i = 0; i < writer->depth; i++)
-            append(writer, "  ", 2);
-    }
+    if (!empty)
+        begin_line(writer);
     append(writer, &writer->close[writer->depth], 1);
     writer->first = false;
 }
@@ -140,14 +155,44 @@ void json_write_real(struct json_writer *writer, const char *name, double value)
     append(writer, digits, (size_t)length);
 }
 
-void json_write_float(struct json_writer *writer, const char *name, float value) {
+/* What printf's %.9g prints, but quickly for a decimal of at most PLACES places, as times and
+ * pixels are. For such a value the product is a whole k below 10^9, so the value is k / 10^PLACES
+ * but for the rounding of a double, which is far below half of the ninth digit: its nine digits are
+ * those of k. And k / 10^PLACES, if not zero, is not so small that %g would choose an exponent. */
+static int print_short(char digits[32], double value) {
+    enum { PLACES = 4, SCALE = 10000 };
+    double scaled = fabs(value) * SCALE;
+    if (!(scaled < 1e9) || scaled != trunc(scaled))
+        return snprintf(digits, 32, "%.9g", value);
+    uint32_t k = (uint32_t)scaled;
+    int places = PLACES, size = 0;
+    for (; places > 0 && k % 10 == 0; places--)
+        k /= 10;
+    char reversed[16];
+    for (int place = 0; k > 0 || place <= places; place++, k /= 10) {
+        if (place > 0 && place == places)
+            reversed[size++] = '.';
+        reversed[size++] = (char)('0' + k % 10);
+    }
+    if (signbit(value))
+        reversed[size++] = '-';
+    for (int i = 0; i < size; i++)
+        digits[i] = reversed[size - 1 - i];
+    return size;
+}
+
+void json_write_short(struct json_writer *writer, const char *name, double value) {
     if (!isfinite(value)) {
         json_write_null(writer, name);
         return;
     }
     char digits[32];
     begin_value(writer, name);
-    append(writer, digits, (size_t)snprintf(digits, sizeof(digits), "%.9g", (double)value));
+    append(writer, digits, (size_t)print_short(digits, value));
+}
+
+void json_write_float(struct json_writer *writer, const char *name, float value) {
+    json_write_short(writer, name, (double)value);
 }
 
 void json_write_bool(struct json_writer *writer, const char *name, bool value) {
@@ -162,7 +207,8 @@ void json_write_null(struct json_writer *writer, const char *name) {
 
 char *json_writer_finish(struct json_writer *writer, size_t *size) {
     assert(writer->depth == 0);
-    append(writer, "\n", 1);
+    if (!writer->compact)
+        append(writer, "\n", 1);
     char *text = writer->failed ? NULL : writer->text;
     if (text)
         *size = writer->size;

@@ -205,6 +205,54 @@ static void a_float_is_written_with_nine_digits(void **state) {
     free(text);
 }
 
+static void assert_short(double value) {
+    char expected[40];
+    snprintf(expected, sizeof expected, "%.9g", value);
+    struct json_writer *writer = json_writer_create_compact();
+    json_write_short(writer, NULL, value);
+    size_t size;
+    char *text = json_writer_finish(writer, &size);
+    assert_string_equal(text, expected);
+    assert_int_equal(size, strlen(expected));
+    free(text);
+}
+
+/* By printf, at the borders of what is printed without it, and over what comes. */
+static void a_measurement_is_written_as_printf_would_with_nine_digits(void **state) {
+    (void)state;
+    const double borders[] = {0,      -0.0,         1e-4,       9.9999e-5, 1e-5,        0.00012,
+                              0.5,    -0.25,        10,         100,       99999.9999,  99999.99991,
+                              100000, 123456.5,     1e9,        1e300,     -1e-300,     1.0 / 3,
+                              0.4755, 0.1234000001, 0.12340001, -7.0001,   4294967296.0};
+    for (size_t i = 0; i < sizeof borders / sizeof borders[0]; i++) {
+        assert_short(borders[i]);
+        assert_short(nextafter(borders[i], INFINITY));
+        assert_short(nextafter(borders[i], -INFINITY));
+    }
+    for (int i = -200000; i < 2000000; i += 7) {
+        assert_short(i / 1000.0);
+        assert_short(i / 10000.0);
+        assert_short(i / 100000.0);
+    }
+}
+
+static void a_compact_document_has_no_blanks(void **state) {
+    (void)state;
+    struct json_writer *writer = json_writer_create_compact();
+    json_write_object(writer, NULL);
+    json_write_array(writer, "list");
+    json_write_short(writer, NULL, 1.5);
+    json_write_object(writer, NULL);
+    json_write_end(writer);
+    json_write_end(writer);
+    json_write_short(writer, "infinite", INFINITY);
+    json_write_end(writer);
+    size_t size;
+    char *text = json_writer_finish(writer, &size);
+    assert_string_equal(text, "{\"list\":[1.5,{}],\"infinite\":null}");
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_members_of_each_type),
@@ -217,6 +265,8 @@ int main(void) {
         cmocka_unit_test(writes_an_indented_document),
         cmocka_unit_test(a_double_is_written_shortest_and_reads_back),
         cmocka_unit_test(a_float_is_written_with_nine_digits),
+        cmocka_unit_test(a_measurement_is_written_as_printf_would_with_nine_digits),
+        cmocka_unit_test(a_compact_document_has_no_blanks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
