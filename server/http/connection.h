@@ -3,8 +3,7 @@
  *
  *   listener.c    the daemon inside the libuv loop; drain and stop
  *   address.c     "127.0.0.1:8080" -> a listening socket
- *   connection.c  one record for each socket: deadlines
- *   watch.c       a client that leaves while its request waits
+ *   connection.c  one record for each socket: deadlines, clients that leave
  *   linger.c      bytes that come after the last answer
  *   exchange.c    libmicrohttpd's handler: header, body, answer, in this order
  *   head.c        what is decided from the header alone; guard.c, route.c, media type
@@ -96,8 +95,6 @@ struct connection {
     uint64_t began_us;      /* when the header that is awaited began; 0: not yet */
     uint64_t idle_since_us; /* when the last exchange ended */
     bool given_up;          /* past a deadline and shut down */
-    uv_poll_t watch;
-    bool watch_open;
 };
 
 struct lingering {
@@ -149,10 +146,6 @@ void connection_notify(void *cls, struct MHD_Connection *mhd, void **socket_cont
                        enum MHD_ConnectionNotificationCode code);
 void connection_sweep(struct http_listener *listener, uint64_t now_us);
 void connection_close_idle(struct http_listener *listener);
-
-/* watch.c */
-void watch_start(struct connection *connection);
-void watch_stop(struct connection *connection);
 
 /* linger.c */
 void linger_start(struct http_listener *listener, int fd);

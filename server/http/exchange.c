@@ -129,7 +129,6 @@ static enum MHD_Result end_arrived(struct http_request *request) {
     assert(request->suspend_wanted && "finish replies or suspends");
     request->suspended = true;
     MHD_suspend_connection(request->mhd);
-    watch_start(request->connection);
     return MHD_YES;
 }
 

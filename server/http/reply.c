@@ -53,7 +53,6 @@ static void reply(struct http_request *request, struct MHD_Response *response, i
         set_headers(request, content_type, headers);
     if (!request->suspended)
         return;
-    watch_stop(request->connection);
     request->suspended = false;
     MHD_resume_connection(request->mhd);
     listener_wake(request->listener);
