@@ -2,13 +2,15 @@
 """The time of each stage, of the whole over HTTP, and their ratios, in interleaved rounds; run it by `make bench`.
 
 Stages are measured by programs of their own, on one core. The whole is POST /v1/verify on the real server, by wrk. The
-server without faces (facepair-stub: no decoding, no network) shows what HTTP, queues and threads cost by themselves.
+server without faces (facepair-stub: no decoding, no network, chips of 16x16) shows what HTTP, queues and threads cost
+by themselves; `--only-stub` measures it alone.
 Figures are medians over the rounds; compare ratios, since times move with the machine and its neighbours.
 """
 import argparse
 import json
 import os
 import pathlib
+import random
 import re
 import statistics
 import subprocess
@@ -69,9 +71,32 @@ def measure_embed(figures, programs, onnx_python):
 
 def measure_http(figures, name, server, folder, count):
     for clients in (1, 16):
+        before = server.cpu_s()
         result = load.wrk(server.url + "/v1/verify", folder, count, clients, 5)
+        figures.note(f"{name} {clients} cpu", (server.cpu_s() - before) * 1e6 / max(1, result["answers"]))
         for what in ("p50", "p99", "rate", "faults"):
             figures.note(f"{name} {clients} {what}", result[what])
+
+
+def stub_server(build, folder):
+    return load.facepair(build, "tests/facepair-stub", load.small_model(pathlib.Path(folder) / "data"))
+
+
+def write_stub_body(folder):
+    """Random bytes, as a compressed photograph's are: they have their share of what a boundary begins with."""
+    bodies = pathlib.Path(folder) / "stub"
+    photograph = b"\xff\xd8\xff" + random.Random(1).randbytes(STUB_IMAGE_BYTES - 3)
+    load.write_bodies(bodies, [load.multipart([], [("image1", photograph), ("image2", photograph)])])
+    return bodies
+
+
+def bench_stub(build, rounds):
+    figures = Figures()
+    with tempfile.TemporaryDirectory() as folder, stub_server(build, folder) as stub:
+        bodies = write_stub_body(folder)
+        for _ in range(rounds):
+            measure_http(figures, "stub", stub, bodies, 1)
+    return report_stub(figures)
 
 
 def answered(server, pairs):
@@ -99,9 +124,16 @@ def report(figures, cores):
     print(f" 1 client:   p50 {m('verify 1 p50'):.1f} ms, p99 {m('verify 1 p99'):.1f} ms, {m('verify 1 rate'):.1f}/s (asked: p50 at most 30 ms)")
     rate = m("verify 16 rate")
     print(f"16 clients:  {rate:.1f}/s, p50 {m('verify 16 p50'):.0f} ms: {rate / ceiling:.2f} of what the cores could do (asked: at least 0.8)")
+    return report_stub(figures)
+
+
+def report_stub(figures):
+    m = figures.median
     print("\nPOST /v1/verify of 40 KB without faces (stub network, stub preparation)")
-    print(f" 1 client:   p50 {m('stub 1 p50') * 1000:.0f} us (asked: at most 300), {m('stub 1 rate'):.0f}/s")
-    print(f"16 clients:  {m('stub 16 rate'):.0f}/s (asked: at least 10000), p50 {m('stub 16 p50') * 1000:.0f} us")
+    print(f" 1 client:   p50 {m('stub 1 p50') * 1000:.0f} us (asked: at most 300), {m('stub 1 rate'):.0f}/s, "
+          f"{m('stub 1 cpu'):.0f} us of processor time a request")
+    print(f"16 clients:  {m('stub 16 rate'):.0f}/s (asked: at least 10000), p50 {m('stub 16 p50') * 1000:.0f} us, "
+          f"{m('stub 16 cpu'):.0f} us of processor time a request")
     faults = sum(sum(values) for name, values in figures.values.items() if name.endswith("faults"))
     print(f"\nanswers that were not 200: {faults}")
     return faults
@@ -111,22 +143,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=load.TREE / "build")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only-stub", action="store_true", help="the server without faces alone")
     options = parser.parse_args()
     build = options.build.resolve()
+    print(f"load of this machine before: {os.getloadavg()[0]:.1f}")
+    if options.only_stub:
+        return 1 if bench_stub(build, options.rounds) else 0
     programs = build / "tests" / "bench"
     onnx_python = run_lines(BENCH / "venv.sh", "onnx")[-1] + "/bin/python"
     pairs, what = load.bench_pairs(PAIRS)
     figures, cores = Figures(), len(os.sched_getaffinity(0))
-    photograph = b"\xff\xd8\xff" + bytes(STUB_IMAGE_BYTES - 3)
 
-    with load.facepair(build) as real, load.facepair(build, program="tests/facepair-stub") as stub, \
-            tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, load.facepair(build) as real, stub_server(build, folder) as stub:
         kept = answered(real, pairs)
         images = sorted({str(image) for pair, _ in kept for image in pair})
         print(f"{len(kept)} {what}; {cores} cores; start to first answer {real.ready_after_s:.2f} s; {options.rounds} rounds", flush=True)
-        real_bodies, stub_bodies = pathlib.Path(folder) / "real", pathlib.Path(folder) / "stub"
+        real_bodies = pathlib.Path(folder) / "real"
         load.write_bodies(real_bodies, [body for _, body in kept])
-        load.write_bodies(stub_bodies, [load.multipart([], [("image1", photograph), ("image2", photograph)])])
+        stub_bodies = write_stub_body(folder)
         for _ in range(options.rounds):
             measure_decode(figures, programs, images)
             measure_face(figures, programs, images)

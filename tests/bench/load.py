@@ -11,6 +11,7 @@ import urllib.request
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 BOUNDARY = "facepair-bench-boundary"
+SIDE_LEAST = 16  # of a network's input (model/card.c)
 
 
 def pairs_of_lfw(folder, count):
@@ -119,6 +120,11 @@ class Server:
         except OSError:
             return False
 
+    def cpu_s(self):
+        """Processor time of the process so far, all its threads."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def tail(self):
         self.log.seek(0)
         return self.log.read()[-2000:].decode(errors="replace")
@@ -133,8 +139,24 @@ class Server:
         self.log.close()
 
 
-def facepair(build, program="facepair"):
+def small_model(folder):
+    """Makes a data directory with the model of ours, but with an input of SIDE_LEAST: a chip of the real size is 270 KB,
+    and for a server without a network filling and wiping two of them would be most of its work."""
+    version = folder / "models" / "dlib-resnet" / "1"
+    version.mkdir(parents=True)
+    real = TREE / "data" / "models" / "dlib-resnet"
+    card = json.loads((real / "1" / "model.json").read_text())
+    card["input"]["side"] = SIDE_LEAST
+    (version / "model.json").write_text(json.dumps(card))
+    (version.parent / "active").write_text("1\n")
+    for name in ("weights.safetensors", "evaluation.json"):
+        (version / name).symlink_to(real / "1" / name)
+    (folder / "face").symlink_to(TREE / "data" / "face")
+    return folder
+
+
+def facepair(build, program="facepair", data=TREE / "data"):
     """Our server on free ports. It logs warnings only: a bench measures no terminal."""
     url, admin = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     command = [str(build / program), "serve", "--listen", url[7:], "--admin-listen", admin]
-    return Server(command + ["--data", str(TREE / "data"), "--log-level", "warn"], url, "/readyz")
+    return Server(command + ["--data", str(data), "--log-level", "warn"], url, "/readyz")
