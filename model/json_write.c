@@ -14,7 +14,7 @@
 enum { CAPACITY_FIRST = 2048 }; /* most documents, so that they are not moved */
 
 struct json_writer {
-    char *text; /* always terminated, unless failed */
+    char *text;
     size_t size, capacity;
     unsigned depth;
     char close[JSON_DEPTH_MAX]; /* what ends each open level */
@@ -37,12 +37,7 @@ struct json_writer *json_writer_create_compact(void) {
     return writer;
 }
 
-static bool reserve(struct json_writer *writer, size_t more) {
-    if (writer->failed)
-        return false;
-    size_t needed = writer->size + more + 1;
-    if (needed <= writer->capacity)
-        return true;
+static bool grow(struct json_writer *writer, size_t needed) {
     size_t capacity = writer->capacity ? writer->capacity : CAPACITY_FIRST;
     while (capacity < needed)
         capacity *= 2;
@@ -57,11 +52,11 @@ static bool reserve(struct json_writer *writer, size_t more) {
 }
 
 static void append(struct json_writer *writer, const char *bytes, size_t size) {
-    if (!reserve(writer, size))
+    size_t needed = writer->size + size + 1; /* with what ends it */
+    if (writer->failed || (needed > writer->capacity && !grow(writer, needed)))
         return;
     memcpy(writer->text + writer->size, bytes, size);
     writer->size += size;
-    writer->text[writer->size] = '\0';
 }
 
 static void append_string(struct json_writer *writer, const char *text) {
@@ -210,10 +205,12 @@ char *json_writer_finish(struct json_writer *writer, size_t *size) {
     if (!writer->compact)
         append(writer, "\n", 1);
     char *text = writer->failed ? NULL : writer->text;
-    if (text)
+    if (text) {
+        text[writer->size] = '\0';
         *size = writer->size;
-    else
+    } else {
         free(writer->text);
+    }
     free(writer);
     return text;
 }
