@@ -1,9 +1,9 @@
 /* The boundary to tensors: an embedding network, its weights loaded on one device. C11,
  * and nothing behind it throws.
  *
- * Implementations, chosen by network.c: model/network/cpu (our own, where architecture and processor
- * allow) and model/network/torch (libtorch on CPU or CUDA); and, for tests of everything around it,
- * tests/stub_network.c.
+ * Implementations, chosen by network.c: model/network/cpu (our own, where architecture and
+ * processor allow) and model/network/torch (libtorch on CPU or CUDA); and, for tests of everything
+ * around it, tests/stub_network.c.
  */
 #ifndef FACEPAIR_MODEL_NETWORK_NETWORK_H
 #define FACEPAIR_MODEL_NETWORK_NETWORK_H
