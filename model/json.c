@@ -196,6 +196,13 @@ void json_read_real(const struct json_node *object, const char *name, double min
         *value = read;
 }
 
+void json_read_bool(const struct json_node *object, const char *name, bool *value) {
+    struct json_node node = member(object, name);
+    expect(&node, json_is_boolean((const json_t *)node.value), "true or false");
+    if (usable(&node))
+        *value = json_is_true((const json_t *)node.value);
+}
+
 void json_read_floats(const struct json_node *object, const char *name, double min, double max,
                       size_t count, float *values) {
     struct json_node array = json_read_array(object, name);

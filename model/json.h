@@ -50,6 +50,7 @@ void json_read_integer(const struct json_node *object, const char *name, int64_t
                        int64_t *value);
 void json_read_real(const struct json_node *object, const char *name, double min, double max,
                     double *value);
+void json_read_bool(const struct json_node *object, const char *name, bool *value);
 /* A member that is an array of exactly `count` numbers. */
 void json_read_floats(const struct json_node *object, const char *name, double min, double max,
                       size_t count, float *values);
