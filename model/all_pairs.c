@@ -37,7 +37,7 @@ static double pairs_within(double images) { return images * (images - 1) / 2; }
 
 struct measuring {
     const struct gallery *gallery;
-    double *bins[ALL_PAIRS_LANES]; /* (2, ALL_PAIRS_BINS): genuine, impostor; NULL: none yet */
+    double *bins[ALL_PAIRS_LANES]; /* (2, DISTANCE_BINS): genuine, impostor; NULL: none yet */
 };
 
 static void add_own_pairs(double *genuine, const struct pair_block *block, uint32_t person) {
@@ -65,7 +65,7 @@ static bool add_block(void *context, unsigned lane, const struct pair_block *blo
     struct measuring *measuring = context;
     double *bins = measuring->bins[lane];
     if (!bins)
-        bins = measuring->bins[lane] = calloc(2 * ALL_PAIRS_BINS, sizeof(double));
+        bins = measuring->bins[lane] = calloc(2 * DISTANCE_BINS, sizeof(double));
     if (!bins)
         return false;
     for (uint32_t a = block->row_people[0]; a < block->row_people[1]; a++) {
@@ -73,13 +73,13 @@ static bool add_block(void *context, unsigned lane, const struct pair_block *blo
             if (a == b)
                 add_own_pairs(bins, block, a);
             else if (a < b)
-                add_pairs(bins + ALL_PAIRS_BINS, block, a, b);
+                add_pairs(bins + DISTANCE_BINS, block, a, b);
         }
     }
     return true;
 }
 
-static void count_pairs(const struct gallery *gallery, struct all_pairs_histogram *histogram) {
+static void count_pairs(const struct gallery *gallery, struct distance_histogram *histogram) {
     double own = 0;
     for (uint32_t person = 0; person < gallery->people; person++)
         own += pairs_within(gallery_images_of(gallery, person));
@@ -89,44 +89,39 @@ static void count_pairs(const struct gallery *gallery, struct all_pairs_histogra
     histogram->impostor_pairs = (uint64_t)(pairs_within(histogram->images) - own);
 }
 
-static enum status add_up(const struct measuring *measuring, struct all_pairs_histogram *histogram,
-                          struct error *err) {
-    histogram->genuine = calloc(2 * ALL_PAIRS_BINS, sizeof(double));
-    if (!histogram->genuine)
-        return error_set(err, STATUS_INTERNAL, "out of memory");
-    histogram->impostor = histogram->genuine + ALL_PAIRS_BINS;
+static void add_up(const struct measuring *measuring, struct distance_histogram *histogram) {
     for (unsigned lane = 0; lane < ALL_PAIRS_LANES; lane++)
-        for (size_t i = 0; measuring->bins[lane] && i < 2 * (size_t)ALL_PAIRS_BINS; i++)
+        for (size_t i = 0; measuring->bins[lane] && i < 2 * (size_t)DISTANCE_BINS; i++)
             histogram->genuine[i] += measuring->bins[lane][i];
-    for (size_t i = 0; i < ALL_PAIRS_BINS; i++) {
+    for (size_t i = 0; i < DISTANCE_BINS; i++) {
         histogram->genuine[i] /= histogram->people_paired;
         histogram->impostor[i] /= pairs_within(histogram->people);
     }
-    return STATUS_OK;
 }
 
 enum status all_pairs_measure(const struct gallery *gallery, unsigned threads,
-                              struct all_pairs_histogram *histogram, struct error *err) {
-    memset(histogram, 0, sizeof(*histogram));
+                              struct distance_histogram *histogram, struct error *err) {
     struct measuring measuring = {.gallery = gallery};
     const struct pair_visitor visitor = {.visit = add_block, .context = &measuring};
-    enum status status = check(gallery, &histogram->people_paired, err);
+    uint32_t paired;
+    double per_unit;
+    enum status status = check(gallery, &paired, err);
     if (status == STATUS_OK)
-        status = pair_scan_quantum(gallery, &histogram->quantum, err);
+        status = pair_scan_resolution(gallery, &per_unit, err);
+    if (status == STATUS_OK)
+        status = distance_histogram_create(per_unit, histogram, err);
     if (status != STATUS_OK)
         return status;
+    histogram->people_paired = paired;
     count_pairs(gallery, histogram);
-    status = pair_scan(gallery, histogram->quantum, threads, &visitor, err);
+    status = pair_scan(gallery, per_unit, threads, &visitor, err);
     if (status == STATUS_OK)
-        status = add_up(&measuring, histogram, err);
+        add_up(&measuring, histogram);
+    else
+        distance_histogram_release(histogram);
     for (unsigned lane = 0; lane < ALL_PAIRS_LANES; lane++)
         free(measuring.bins[lane]);
     return status;
-}
-
-void all_pairs_histogram_release(struct all_pairs_histogram *histogram) {
-    free(histogram->genuine);
-    memset(histogram, 0, sizeof(*histogram));
 }
 
 /* ---- the shares ---- */
@@ -145,7 +140,7 @@ struct gathering {
 
 struct sharing {
     uint32_t thresholds_count;
-    uint16_t threshold_of_bin[ALL_PAIRS_BINS];       /* the first that accepts it; count: none */
+    uint16_t threshold_of_bin[DISTANCE_BINS];        /* the first that accepts it; count: none */
     struct gathering gatherings[ALL_PAIRS_LANES][2]; /* impostor, genuine */
     struct all_pairs_shares *shares;
 };
@@ -249,7 +244,7 @@ static bool settle_row(void *context, unsigned lane, const struct pair_block *bl
 
 static void mark_bins(struct sharing *sharing, const uint32_t *thresholds, uint32_t count) {
     uint32_t next = 0;
-    for (uint32_t bin = 0; bin < ALL_PAIRS_BINS; bin++) {
+    for (uint32_t bin = 0; bin < DISTANCE_BINS; bin++) {
         while (next < count && thresholds[next] <= bin)
             next++;
         sharing->threshold_of_bin[bin] = (uint16_t)next;
@@ -261,10 +256,10 @@ enum status all_pairs_share_out(const struct gallery *gallery, const uint32_t *t
                                 struct error *err) {
     assert(count > 0 && count <= ALL_PAIRS_THRESHOLDS_MAX);
     *shares = (struct all_pairs_shares){.people = gallery->people, .thresholds_count = count};
-    double quantum;
+    double per_unit;
     enum status status = check(gallery, &shares->people_paired, err);
     if (status == STATUS_OK)
-        status = pair_scan_quantum(gallery, &quantum, err);
+        status = pair_scan_resolution(gallery, &per_unit, err);
     if (status != STATUS_OK)
         return status;
     struct sharing *sharing = calloc(1, sizeof(*sharing));
@@ -280,7 +275,7 @@ enum status all_pairs_share_out(const struct gallery *gallery, const uint32_t *t
     sharing->shares = shares;
     mark_bins(sharing, thresholds, count);
     const struct pair_visitor visitor = {gather_block, settle_row, sharing};
-    status = pair_scan(gallery, quantum, threads, &visitor, err);
+    status = pair_scan(gallery, per_unit, threads, &visitor, err);
     for (unsigned lane = 0; lane < ALL_PAIRS_LANES; lane++)
         for (unsigned kind = 0; kind < 2; kind++)
             free(sharing->gatherings[lane][kind].pending);

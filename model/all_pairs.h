@@ -6,43 +6,26 @@
  * images counts one, shared among their own pairs. So one person's 530 photographs do not decide
  * the figures.
  *
- * Distances are computed in double and rounded down to a multiple of the quantum, a power of two:
- * 1/65536 of twice the longest embedding, or a little more. Thresholds are multiples of it, and a
- * pair is accepted when its distance is below, so rounding changes no decision: with n the
- * threshold in quanta, distance < n × quantum exactly when its bin is below n.
+ * Distances are computed in double and rounded down to their bin (model/distance_histogram.h).
  *
  * The figures do not depend on the number of threads.
  */
 #ifndef FACEPAIR_MODEL_ALL_PAIRS_H
 #define FACEPAIR_MODEL_ALL_PAIRS_H
 
+#include "model/distance_histogram.h"
 #include "model/gallery.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-enum {
-    ALL_PAIRS_BINS = 65536,
-    ALL_PAIRS_LANES = 32,
-    ALL_PAIRS_IMAGES_MAX = 200000,
-    ALL_PAIRS_THRESHOLDS_MAX = 512
-};
-
-struct all_pairs_histogram {
-    double quantum;
-    uint32_t people, people_paired, images; /* paired: with two or more images */
-    uint64_t genuine_pairs, impostor_pairs; /* of images */
-    /* (ALL_PAIRS_BINS) the share of pairs with a distance of bin × quantum … (bin + 1) × quantum;
-     * each kind sums to 1. One allocation, owned. */
-    double *genuine, *impostor;
-};
+enum { ALL_PAIRS_LANES = 32, ALL_PAIRS_IMAGES_MAX = 200000, ALL_PAIRS_THRESHOLDS_MAX = 512 };
 
 /* threads: 0 means one for each CPU granted. STATUS_INVALID_FIELD for fewer than two people, no
  * person with two images, more than ALL_PAIRS_IMAGES_MAX images, or an embedding that is not
  * finite. */
 enum status all_pairs_measure(const struct gallery *gallery, unsigned threads,
-                              struct all_pairs_histogram *histogram, struct error *err);
-void all_pairs_histogram_release(struct all_pairs_histogram *histogram);
+                              struct distance_histogram *histogram, struct error *err);
 
 /* How much of one pair of people first becomes accepted at one threshold. */
 struct all_pairs_share {
@@ -67,7 +50,7 @@ struct all_pairs_shares {
     struct all_pairs_lane genuine[ALL_PAIRS_LANES]; /* a person with themselves */
 };
 
-/* For thresholds[0…count) in quanta, rising. Pairs that no threshold accepts have no share. */
+/* For thresholds[0…count) in bins, rising. Pairs that no threshold accepts have no share. */
 enum status all_pairs_share_out(const struct gallery *gallery, const uint32_t *thresholds,
                                 uint32_t count, unsigned threads, struct all_pairs_shares *shares,
                                 struct error *err);

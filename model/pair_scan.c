@@ -38,7 +38,7 @@ struct tile {
 struct scan {
     const struct gallery *gallery;
     const struct pair_visitor *visitor;
-    double per_quantum;
+    double per_unit;
     struct tile *tiles;
     uint32_t tiles_count, images_padded_max;
     double *rows, *columns; /* interleaved copies */
@@ -103,7 +103,7 @@ static enum status lay_out(struct scan *scan, struct error *err) {
 
 /* rows (length, ROWS), columns (length, COLUMNS) -> bins (ROWS, COLUMNS) with the stride. */
 static void bins_of_group(const double *rows, const double *columns, uint32_t length,
-                          double per_quantum, uint16_t *bins, size_t stride) {
+                          double per_unit, uint16_t *bins, size_t stride) {
     union {
         vector vectors[ROWS][2];
         double values[ROWS][COLUMNS];
@@ -121,8 +121,7 @@ static void bins_of_group(const double *rows, const double *columns, uint32_t le
     memcpy(sum.vectors, sums, sizeof(sums));
     for (int i = 0; i < ROWS; i++)
         for (int j = 0; j < COLUMNS; j++)
-            bins[(size_t)i * stride + j] =
-                (uint16_t)(int32_t)(sqrt(sum.values[i][j]) * per_quantum);
+            bins[(size_t)i * stride + j] = (uint16_t)(int32_t)(sqrt(sum.values[i][j]) * per_unit);
 }
 
 static void bins_of_block(const struct scan *scan, const struct tile *row,
@@ -132,7 +131,7 @@ static void bins_of_block(const struct scan *scan, const struct tile *row,
         for (uint32_t j = 0; j < column->images; j += COLUMNS)
             bins_of_group(scan->rows + row->offset + (size_t)i * length,
                           scan->columns + column->offset + (size_t)j * length, length,
-                          scan->per_quantum, bins + i * stride + j, stride);
+                          scan->per_unit, bins + i * stride + j, stride);
 }
 
 static bool scan_lane(void *context, unsigned lane) {
@@ -203,7 +202,8 @@ enum status pair_scan_lanes(unsigned count, unsigned threads,
 
 /* ---- the whole ---- */
 
-enum status pair_scan_quantum(const struct gallery *gallery, double *quantum, struct error *err) {
+enum status pair_scan_resolution(const struct gallery *gallery, double *per_unit,
+                                 struct error *err) {
     double longest = 0;
     for (uint32_t i = 0; i < gallery_images(gallery); i++) {
         double square = 0;
@@ -215,16 +215,13 @@ enum status pair_scan_quantum(const struct gallery *gallery, double *quantum, st
             return error_set(err, STATUS_INVALID_FIELD, "an embedding is not finite");
         longest = fmax(longest, sqrt(square));
     }
-    /* No two are farther apart than twice the longest; the power of two above that, strictly. */
-    int exponent;
-    frexp(longest > 0 ? 2 * longest * (1 + 1e-9) : 1, &exponent);
-    *quantum = ldexp(1, exponent) / ALL_PAIRS_BINS;
+    *per_unit = distance_resolution(2 * longest); /* no two are farther apart */
     return STATUS_OK;
 }
 
-enum status pair_scan(const struct gallery *gallery, double quantum, unsigned threads,
+enum status pair_scan(const struct gallery *gallery, double per_unit, unsigned threads,
                       const struct pair_visitor *visitor, struct error *err) {
-    struct scan scan = {.gallery = gallery, .visitor = visitor, .per_quantum = 1 / quantum};
+    struct scan scan = {.gallery = gallery, .visitor = visitor, .per_unit = per_unit};
     enum status status = lay_out(&scan, err);
     if (status == STATUS_OK)
         status = pair_scan_lanes(ALL_PAIRS_LANES, threads, scan_lane, &scan, err);

@@ -24,13 +24,13 @@ struct pair_visitor {
     void *context;
 };
 
-/* The power of two that all bins are multiples of. STATUS_INVALID_FIELD for a value that is not
- * finite. */
-enum status pair_scan_quantum(const struct gallery *gallery, double *quantum, struct error *err);
+/* per_unit for the gallery's distances. STATUS_INVALID_FIELD for a value that is not finite. */
+enum status pair_scan_resolution(const struct gallery *gallery, double *per_unit,
+                                 struct error *err);
 
 /* lanes are 0 … ALL_PAIRS_LANES − 1; each gets the same blocks in the same order whatever the
  * number of threads (0: one for each CPU granted). */
-enum status pair_scan(const struct gallery *gallery, double quantum, unsigned threads,
+enum status pair_scan(const struct gallery *gallery, double per_unit, unsigned threads,
                       const struct pair_visitor *visitor, struct error *err);
 
 /* Calls work(context, lane) for every lane, spread over the threads. STATUS_INTERNAL when one

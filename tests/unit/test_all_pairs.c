@@ -65,7 +65,7 @@ static double sum_to(const double *bins, size_t end) {
 }
 
 static void measure(const struct gallery *gallery, unsigned threads,
-                    struct all_pairs_histogram *histogram) {
+                    struct distance_histogram *histogram) {
     struct error err;
     assert_int_equal(all_pairs_measure(gallery, threads, histogram, &err), STATUS_OK);
 }
@@ -73,17 +73,17 @@ static void measure(const struct gallery *gallery, unsigned threads,
 static void every_pair_of_people_counts_one_whatever_their_images(void **state) {
     (void)state;
     struct gallery gallery;
-    struct all_pairs_histogram histogram;
+    struct distance_histogram histogram;
     random_gallery(IMAGES, PEOPLE, LENGTH, 0.4, 1, &gallery);
     measure(&gallery, 1, &histogram);
-    for (uint32_t bin = 1000; bin < ALL_PAIRS_BINS; bin += 2500) {
-        double limit = bin * histogram.quantum;
+    for (uint32_t bin = 1000; bin < DISTANCE_BINS; bin += 2500) {
+        double limit = bin / histogram.per_unit;
         assert_true(fabs(sum_to(histogram.impostor, bin) - fmr(&gallery, limit)) < 1e-12);
         assert_true(fabs(sum_to(histogram.genuine, bin) - tmr(&gallery, limit)) < 1e-12);
     }
-    assert_true(fabs(sum_to(histogram.impostor, ALL_PAIRS_BINS) - 1) < 1e-12);
-    assert_true(fabs(sum_to(histogram.genuine, ALL_PAIRS_BINS) - 1) < 1e-12);
-    all_pairs_histogram_release(&histogram);
+    assert_true(fabs(sum_to(histogram.impostor, DISTANCE_BINS) - 1) < 1e-12);
+    assert_true(fabs(sum_to(histogram.genuine, DISTANCE_BINS) - 1) < 1e-12);
+    distance_histogram_release(&histogram);
     gallery_release(&gallery);
 }
 
@@ -91,7 +91,7 @@ static void pairs_of_images_and_people_are_counted(void **state) {
     (void)state;
     static const uint32_t images[] = {3, 1, 2};
     struct gallery gallery;
-    struct all_pairs_histogram histogram;
+    struct distance_histogram histogram;
     random_gallery(images, 3, LENGTH, 0.4, 1, &gallery);
     measure(&gallery, 1, &histogram);
     assert_int_equal(histogram.people, 3);
@@ -99,38 +99,38 @@ static void pairs_of_images_and_people_are_counted(void **state) {
     assert_int_equal(histogram.images, 6);
     assert_int_equal(histogram.genuine_pairs, 3 + 1);
     assert_int_equal(histogram.impostor_pairs, 3 + 6 + 2);
-    all_pairs_histogram_release(&histogram);
+    distance_histogram_release(&histogram);
     gallery_release(&gallery);
 }
 
 static void the_figures_do_not_depend_on_the_number_of_threads(void **state) {
     (void)state;
     struct gallery gallery;
-    struct all_pairs_histogram one, five;
+    struct distance_histogram one, five;
     random_gallery(IMAGES, PEOPLE, LENGTH, 0.4, 1, &gallery);
     measure(&gallery, 1, &one);
     measure(&gallery, 5, &five);
-    assert_memory_equal(one.genuine, five.genuine, 2 * ALL_PAIRS_BINS * sizeof(double));
-    all_pairs_histogram_release(&one);
-    all_pairs_histogram_release(&five);
+    assert_memory_equal(one.genuine, five.genuine, 2 * DISTANCE_BINS * sizeof(double));
+    distance_histogram_release(&one);
+    distance_histogram_release(&five);
     gallery_release(&gallery);
 }
 
-/* Points on a line at 0, 1 and 3: distances are exact multiples of the quantum. */
+/* Points on a line at 0, 1 and 3: distances are exact where bins begin. */
 static void a_distance_equal_to_a_threshold_is_not_below_it(void **state) {
     (void)state;
     struct gallery gallery;
     struct error err;
-    struct all_pairs_histogram histogram;
+    struct distance_histogram histogram;
     assert_int_equal(gallery_create(2, 3, 1, &gallery, &err), STATUS_OK);
     memcpy(gallery.first, (uint32_t[]){0, 2, 3}, 3 * sizeof(uint32_t));
     memcpy(gallery.embeddings, (float[]){0, 1, 3}, 3 * sizeof(float));
     measure(&gallery, 1, &histogram);
-    size_t one = (size_t)(1 / histogram.quantum), two = 2 * one, three = 3 * one;
-    assert_true((double)one * histogram.quantum == 1);
+    size_t one = (size_t)(histogram.per_unit), two = 2 * one, three = 3 * one;
+    assert_true((double)one / histogram.per_unit == 1);
     assert_true(sum_to(histogram.genuine, one) == 0 && histogram.genuine[one] == 1);
     assert_true(histogram.impostor[two] == 0.5 && histogram.impostor[three] == 0.5);
-    all_pairs_histogram_release(&histogram);
+    distance_histogram_release(&histogram);
     gallery_release(&gallery);
 }
 
@@ -138,20 +138,20 @@ static void the_farthest_pair_has_a_bin(void **state) {
     (void)state;
     struct gallery gallery;
     struct error err;
-    struct all_pairs_histogram histogram;
+    struct distance_histogram histogram;
     assert_int_equal(gallery_create(2, 3, 1, &gallery, &err), STATUS_OK);
     memcpy(gallery.first, (uint32_t[]){0, 2, 3}, 3 * sizeof(uint32_t));
     memcpy(gallery.embeddings, (float[]){2, 2, -2}, 3 * sizeof(float));
     measure(&gallery, 1, &histogram);
-    assert_true(sum_to(histogram.impostor, (size_t)(4 / histogram.quantum)) == 0);
-    assert_true(histogram.impostor[(size_t)(4 / histogram.quantum)] == 1);
+    assert_true(sum_to(histogram.impostor, (size_t)(4 * histogram.per_unit)) == 0);
+    assert_true(histogram.impostor[(size_t)(4 * histogram.per_unit)] == 1);
     assert_true(histogram.genuine[0] == 1);
-    all_pairs_histogram_release(&histogram);
+    distance_histogram_release(&histogram);
     gallery_release(&gallery);
 }
 
 static void refuses(const struct gallery *gallery) {
-    struct all_pairs_histogram histogram;
+    struct distance_histogram histogram;
     struct error err = {""};
     assert_int_equal(all_pairs_measure(gallery, 1, &histogram, &err), STATUS_INVALID_FIELD);
     assert_string_not_equal(err.detail, "");
@@ -208,7 +208,7 @@ static void shares_tell_whose_pairs_each_threshold_accepts(void **state) {
     (void)state;
     struct gallery gallery;
     struct error err;
-    struct all_pairs_histogram histogram;
+    struct distance_histogram histogram;
     struct all_pairs_shares shares;
     random_gallery(IMAGES, PEOPLE, LENGTH, 0.4, 1, &gallery);
     measure(&gallery, 1, &histogram);
@@ -216,7 +216,7 @@ static void shares_tell_whose_pairs_each_threshold_accepts(void **state) {
     assert_int_equal(all_pairs_share_out(&gallery, thresholds, 5, 3, &shares, &err), STATUS_OK);
     assert_int_equal(shares.people, PEOPLE);
     for (uint32_t t = 0; t < 5; t++) {
-        double limit = thresholds[t] * histogram.quantum;
+        double limit = thresholds[t] / histogram.per_unit;
         for (uint32_t a = 0; a < PEOPLE; a++) {
             assert_int_equal(shares.paired[a], IMAGES[a] > 1);
             for (uint32_t b = a; b < PEOPLE; b++) {
@@ -226,7 +226,7 @@ static void shares_tell_whose_pairs_each_threshold_accepts(void **state) {
         }
     }
     all_pairs_shares_release(&shares);
-    all_pairs_histogram_release(&histogram);
+    distance_histogram_release(&histogram);
     gallery_release(&gallery);
 }
 

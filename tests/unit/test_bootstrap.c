@@ -57,13 +57,13 @@ static void share_out(const struct gallery *gallery, const uint32_t *thresholds,
     assert_int_equal(all_pairs_share_out(gallery, thresholds, count, 1, shares, &err), STATUS_OK);
 }
 
-static double quantum_of(const struct gallery *gallery) {
-    struct all_pairs_histogram histogram;
+static double resolution_of(const struct gallery *gallery) {
+    struct distance_histogram histogram;
     struct error err;
     assert_int_equal(all_pairs_measure(gallery, 1, &histogram, &err), STATUS_OK);
-    double quantum = histogram.quantum;
-    all_pairs_histogram_release(&histogram);
-    return quantum;
+    double per_unit = histogram.per_unit;
+    distance_histogram_release(&histogram);
+    return per_unit;
 }
 
 static void someone_drawn_k_times_weighs_k_in_each_of_their_pairs(void **state) {
@@ -73,7 +73,7 @@ static void someone_drawn_k_times_weighs_k_in_each_of_their_pairs(void **state) 
     struct error err;
     random_gallery(IMAGES, PEOPLE, LENGTH, 0.7, 5, &gallery);
     static const uint32_t thresholds[] = {8000, 12000};
-    double quantum = quantum_of(&gallery);
+    double per_unit = resolution_of(&gallery);
     share_out(&gallery, thresholds, 2, &shares);
     struct interval fmr[2], fnmr[2];
     const struct bootstrap_options options = {REPLICATES, 99, 2};
@@ -85,7 +85,7 @@ static void someone_drawn_k_times_weighs_k_in_each_of_their_pairs(void **state) 
             unsigned times[PEOPLE] = {0};
             for (unsigned i = 0; i < PEOPLE; i++)
                 times[random_below(&generator, PEOPLE)]++;
-            rates_of_resample(&gallery, times, thresholds[t] * quantum, &accepted[r], &refused[r]);
+            rates_of_resample(&gallery, times, thresholds[t] / per_unit, &accepted[r], &refused[r]);
         }
         struct interval expected_fmr = interval_of_replicates(accepted, REPLICATES);
         struct interval expected_fnmr = interval_of_replicates(refused, REPLICATES);
@@ -126,7 +126,7 @@ static void rates_without_any_event_are_bounded_by_the_rule_of_three(void **stat
     struct all_pairs_shares shares;
     struct error err;
     random_gallery(IMAGES, PEOPLE, LENGTH, 0.01, 5, &gallery);
-    static const uint32_t thresholds[] = {800, ALL_PAIRS_BINS};
+    static const uint32_t thresholds[] = {800, DISTANCE_BINS};
     share_out(&gallery, thresholds, 2, &shares);
     struct interval fmr[2], fnmr[2];
     const struct bootstrap_options options = {REPLICATES, 1, 1};
@@ -146,7 +146,7 @@ static void two_people_still_give_an_interval(void **state) {
     struct all_pairs_shares shares;
     struct error err;
     random_gallery(images, 2, LENGTH, 0.7, 5, &gallery);
-    static const uint32_t threshold = ALL_PAIRS_BINS;
+    static const uint32_t threshold = DISTANCE_BINS;
     share_out(&gallery, &threshold, 1, &shares);
     struct interval fmr, fnmr;
     const struct bootstrap_options options = {REPLICATES, 1, 1};
