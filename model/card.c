@@ -134,6 +134,7 @@ static void read_card(const struct json_node *root, struct card *card) {
     read_network(root, card);
     read_weights(root, card);
     read_thresholds(root, card);
+    card_measured_read(root, &card->measured);
 }
 
 static void read_metrics(const struct json_node *root, struct card_metrics *metrics) {

@@ -3,6 +3,7 @@
 #ifndef FACEPAIR_MODEL_CARD_H
 #define FACEPAIR_MODEL_CARD_H
 
+#include "model/card_measured.h"
 #include "model/card_vit.h"
 #include "server/status.h"
 
@@ -55,6 +56,7 @@ struct card {
     char weights_sha256[65];
     size_t thresholds_count; /* by falling fmr */
     struct card_threshold thresholds[CARD_THRESHOLDS_MAX];
+    struct card_measured measured; /* counts 0: not calibrated */
     struct card_metrics metrics;
     char *json; /* the card as it stands on disk, for GET /v1/models/NAME; owned */
 };

@@ -216,3 +216,18 @@ void json_read_floats(const struct json_node *object, const char *name, double m
             values[i] = (float)read;
     }
 }
+
+size_t json_read_reals(const struct json_node *object, const char *name, double min, double max,
+                       size_t count_max, double *values) {
+    struct json_node array = json_read_array(object, name);
+    size_t count = json_read_length(&array);
+    if (count > count_max)
+        json_fault(&array, "has more than %zu numbers", count_max);
+    for (size_t i = 0; i < count && usable(&array); i++) {
+        struct json_node node = {.reader = array.reader, .value = json_array_get(array.value, i)};
+        snprintf(node.path, sizeof(node.path), "%.60s[%zu]", array.path, i);
+        if (!number(&node, min, max, &values[i]))
+            return 0;
+    }
+    return usable(&array) ? count : 0;
+}

@@ -54,6 +54,9 @@ void json_read_bool(const struct json_node *object, const char *name, bool *valu
 /* A member that is an array of exactly `count` numbers. */
 void json_read_floats(const struct json_node *object, const char *name, double min, double max,
                       size_t count, float *values);
+/* A member that is an array of at most count_max numbers; returns how many, 0 after a fault. */
+size_t json_read_reals(const struct json_node *object, const char *name, double min, double max,
+                       size_t count_max, double *values);
 
 /* Writes a document indented by two spaces. Memory that runs out is noticed at the end. name: NULL
  * inside an array and for the outermost value. */
