@@ -24,17 +24,21 @@ static int by_number(const void *a, const void *b) {
 }
 
 /* Rising, each once; at most ERROR_RATES_POINTS_MAX. */
-static uint32_t choose_thresholds(const struct distance_histogram *histogram, double extra,
+static uint32_t choose_thresholds(const struct distance_histogram *histogram,
+                                  const struct error_rates_extra *extra,
                                   uint32_t thresholds[ERROR_RATES_POINTS_MAX]) {
-    static_assert(FMR_LEVELS_MAX + FNMR_LEVELS_MAX + 5 <= ERROR_RATES_POINTS_MAX, "room");
+    static_assert((int)FMR_LEVELS_MAX + (int)FNMR_LEVELS_MAX + 4 + (int)ERROR_RATES_EXTRA_MAX <=
+                      (int)ERROR_RATES_POINTS_MAX,
+                  "room");
     static_assert((int)ERROR_RATES_POINTS_MAX <= (int)ALL_PAIRS_THRESHOLDS_MAX, "room");
     double pairs = histogram->people ? (double)histogram->people * (histogram->people - 1) / 2
                                      : (double)histogram->impostor_pairs;
     uint32_t count = 0;
     thresholds[count++] = 1;
     thresholds[count++] = DISTANCE_BINS;
-    if (extra > 0)
-        thresholds[count++] = (uint32_t)fmin(round(extra * histogram->per_unit), DISTANCE_BINS);
+    for (size_t i = 0; i < extra->count; i++)
+        thresholds[count++] =
+            (uint32_t)fmin(round(extra->thresholds[i] * histogram->per_unit), DISTANCE_BINS);
     for (int step = 0; step <= FMR_LEVELS_MAX && level(step) >= 1 / pairs; step++)
         thresholds[count++] = distance_histogram_threshold(histogram, level(step));
     for (int step = 0; step <= FNMR_LEVELS_MAX; step++)
@@ -65,8 +69,9 @@ static void fill_rates(const struct distance_histogram *histogram, const uint32_
 
 enum status error_rates_of_gallery(const struct gallery *gallery,
                                    const struct distance_histogram *histogram,
-                                   const struct bootstrap_options *options, double extra,
-                                   struct error_rates *rates, struct error *err) {
+                                   const struct bootstrap_options *options,
+                                   const struct error_rates_extra *extra, struct error_rates *rates,
+                                   struct error *err) {
     uint32_t thresholds[ERROR_RATES_POINTS_MAX];
     struct interval fmr[ERROR_RATES_POINTS_MAX], fnmr[ERROR_RATES_POINTS_MAX];
     struct all_pairs_shares shares;
@@ -91,8 +96,8 @@ static struct interval independent(double rate, uint64_t trials) {
     return interval_of_rate((uint64_t)llround(rate * (double)trials), trials);
 }
 
-void error_rates_of_pairs(const struct distance_histogram *histogram, double extra,
-                          struct error_rates *rates) {
+void error_rates_of_pairs(const struct distance_histogram *histogram,
+                          const struct error_rates_extra *extra, struct error_rates *rates) {
     uint32_t thresholds[ERROR_RATES_POINTS_MAX];
     uint32_t count = choose_thresholds(histogram, extra, thresholds);
     fill_rates(histogram, thresholds, count, rates);

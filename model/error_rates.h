@@ -16,7 +16,7 @@
 
 #include <stdbool.h>
 
-enum { ERROR_RATES_POINTS_MAX = 256, OPERATING_POINTS_MAX = 9 };
+enum { ERROR_RATES_POINTS_MAX = 256, ERROR_RATES_EXTRA_MAX = 20, OPERATING_POINTS_MAX = 9 };
 
 struct error_rates_point {
     double threshold, fmr, fnmr;
@@ -35,15 +35,21 @@ struct operating_point {
     struct error_rates_point measured;
 };
 
-/* The curve of a gallery whose histogram all_pairs_measure made. `extra` is one more threshold that
- * is to be a point (0: none). */
+struct error_rates_extra {
+    size_t count;
+    double thresholds[ERROR_RATES_EXTRA_MAX];
+};
+
+/* The curve of a gallery whose histogram all_pairs_measure made. The thresholds of
+ * `extra` are to be points too, rounded to a bin. */
 enum status error_rates_of_gallery(const struct gallery *gallery,
                                    const struct distance_histogram *histogram,
-                                   const struct bootstrap_options *options, double extra,
-                                   struct error_rates *rates, struct error *err);
+                                   const struct bootstrap_options *options,
+                                   const struct error_rates_extra *extra, struct error_rates *rates,
+                                   struct error *err);
 /* The curve of independent pairs, each of weight 1 ÷ pairs of its kind. */
-void error_rates_of_pairs(const struct distance_histogram *histogram, double extra,
-                          struct error_rates *rates);
+void error_rates_of_pairs(const struct distance_histogram *histogram,
+                          const struct error_rates_extra *extra, struct error_rates *rates);
 
 /* FMR 1e-1, 1e-2, …: the last one is the smallest whose interval lies within a factor of 3 of it to
  * both sides. Returns how many there are. */

@@ -11,6 +11,8 @@
 
 #include "tests/unit/random_gallery.h"
 
+static const struct error_rates_extra NONE = {0};
+
 static void assert_near(double value, double expected) {
     assert_true(fabs(value - expected) <= 1e-12);
 }
@@ -71,7 +73,7 @@ static void the_curve_runs_from_refusing_all_to_accepting_all(void **state) {
     struct distance_histogram histogram;
     struct error_rates rates;
     pairs_histogram(&histogram);
-    error_rates_of_pairs(&histogram, 0.6, &rates);
+    error_rates_of_pairs(&histogram, &(struct error_rates_extra){1, {0.6}}, &rates);
     const struct error_rates_point *first = &rates.points[0],
                                    *last = &rates.points[rates.count - 1];
     assert_near(first->fmr, 0);
@@ -94,7 +96,7 @@ static void independent_pairs_have_wilsons_interval(void **state) {
     struct distance_histogram histogram;
     struct error_rates rates;
     pairs_histogram(&histogram);
-    error_rates_of_pairs(&histogram, 0, &rates);
+    error_rates_of_pairs(&histogram, &NONE, &rates);
     struct error_rates_point point = rates.points[0];
     struct interval none = interval_of_rate(0, 1000);
     assert_near(point.fmr, 0);
@@ -113,7 +115,7 @@ static void the_smallest_rate_offered_is_known_within_a_factor_of_three(void **s
     struct error_rates rates;
     struct operating_point points[OPERATING_POINTS_MAX];
     pairs_histogram(&histogram);
-    error_rates_of_pairs(&histogram, 0, &rates);
+    error_rates_of_pairs(&histogram, &NONE, &rates);
     assert_int_equal(error_rates_operating_points(&rates, points), 2);
     assert_near(points[0].fmr, 0.1);
     assert_near(points[0].measured.fmr, 0.1);
@@ -158,7 +160,7 @@ static void a_gallery_has_operating_points_with_intervals_around_their_rates(voi
     random_gallery(images, PEOPLE, 8, 0.5, 1, &gallery);
     assert_int_equal(all_pairs_measure(&gallery, 2, &histogram, &err), STATUS_OK);
     const struct bootstrap_options options = {256, 1, 2};
-    assert_int_equal(error_rates_of_gallery(&gallery, &histogram, &options, 0, &rates, &err),
+    assert_int_equal(error_rates_of_gallery(&gallery, &histogram, &options, &NONE, &rates, &err),
                      STATUS_OK);
     size_t count = error_rates_operating_points(&rates, points);
     assert_in_range(count, 2, 4);
