@@ -1,41 +1,9 @@
 #include "model/evaluation_gallery.h"
 
-#include "model/json.h"
-
-/* An interval beside the member it belongs to: NAME_low, NAME_high. */
-static void write_rate(struct json_writer *json, const char *name, const char *low,
-                       const char *high, double value, struct interval interval) {
-    json_write_real(json, name, value);
-    json_write_real(json, low, interval.low);
-    json_write_real(json, high, interval.high);
-}
-
-static void write_rates(struct json_writer *json, const struct error_rates_point *point) {
-    write_rate(json, "fmr", "fmr_low", "fmr_high", point->fmr, point->fmr_interval);
-    write_rate(json, "fnmr", "fnmr_low", "fnmr_high", point->fnmr, point->fnmr_interval);
-}
+#include "model/evaluation_json.h"
 
 static double failure_to_acquire(const struct evaluation_gallery_report *report) {
     return (double)report->images_left_out / (double)report->images_listed;
-}
-
-/* FRR = FTA + (1 − FTA) · FNMR: a genuine attempt fails for want of a face, or is refused. */
-static void write_point(struct json_writer *json, const struct operating_point *point,
-                        double failures) {
-    json_write_object(json, NULL);
-    json_write_real(json, "max_fmr", point->fmr);
-    json_write_real(json, "threshold", point->measured.threshold);
-    write_rates(json, &point->measured);
-    json_write_real(json, "false_reject_rate", failures + (1 - failures) * point->measured.fnmr);
-    json_write_end(json);
-}
-
-static void write_points(struct json_writer *json, const char *name,
-                         const struct operating_point *points, size_t count, double failures) {
-    json_write_array(json, name);
-    for (size_t i = 0; i < count; i++)
-        write_point(json, &points[i], failures);
-    json_write_end(json);
 }
 
 static void write_model(struct json_writer *json, const struct card *card) {
@@ -91,36 +59,12 @@ static void write_figures(struct json_writer *json, const struct evaluation_gall
     json_write_real(json, "precision", figures->precision);
     json_write_real(json, "recall", figures->recall);
     json_write_real(json, "f1", figures->f1);
-    write_rates(json, &evaluation->at_threshold_rates);
+    evaluation_write_rates(json, &evaluation->at_threshold_rates);
     json_write_real(json, "roc_auc", figures->roc_auc);
     json_write_real(json, "eer", figures->eer);
     json_write_real(json, "eer_threshold", figures->eer_threshold);
     json_write_real(json, "failure_to_acquire", failures);
     json_write_real(json, "false_reject_rate", failures + (1 - failures) * figures->fnmr);
-}
-
-static void write_calibration(struct json_writer *json,
-                              const struct evaluation_gallery *evaluation) {
-    const struct calibration_quality *quality = &evaluation->calibration;
-    if (!evaluation->calibrated) {
-        json_write_null(json, "calibration");
-        return;
-    }
-    json_write_object(json, "calibration");
-    json_write_real(json, "prior", 0.5);
-    json_write_real(json, "error", quality->error);
-    json_write_real(json, "log_loss", quality->log_loss);
-    json_write_real(json, "two_valued_log_loss", quality->two_valued_log_loss);
-    json_write_array(json, "bins");
-    for (int i = 0; i < CALIBRATION_BINS; i++) {
-        json_write_object(json, NULL);
-        json_write_real(json, "mass", quality->bins[i].mass);
-        json_write_real(json, "predicted", quality->bins[i].predicted);
-        json_write_real(json, "observed", quality->bins[i].observed);
-        json_write_end(json);
-    }
-    json_write_end(json);
-    json_write_end(json);
 }
 
 static void write_groups(struct json_writer *json, const struct evaluation_gallery *evaluation) {
@@ -139,7 +83,7 @@ static void write_groups(struct json_writer *json, const struct evaluation_galle
         json_write_integer(json, "people", group->people);
         json_write_integer(json, "images", group->images);
         if (group->measured)
-            write_rates(json, &group->rates);
+            evaluation_write_rates(json, &group->rates);
         json_write_end(json);
     }
     json_write_end(json);
@@ -170,10 +114,11 @@ char *evaluation_gallery_json(const struct evaluation_gallery *evaluation,
     write_data(json, evaluation, report);
     write_method(json, report);
     write_figures(json, evaluation, failures);
-    write_points(json, "operating_points", evaluation->points, evaluation->points_count, failures);
-    write_points(json, "card_thresholds", evaluation->card_points, evaluation->card_points_count,
-                 failures);
-    write_calibration(json, evaluation);
+    evaluation_write_points(json, "operating_points", evaluation->points, evaluation->points_count,
+                            failures);
+    evaluation_write_points(json, "card_thresholds", evaluation->card_points,
+                            evaluation->card_points_count, failures);
+    evaluation_write_calibration(json, evaluation->calibrated ? &evaluation->calibration : NULL);
     write_master_face(json, evaluation);
     write_groups(json, evaluation);
     json_write_end(json);

@@ -231,3 +231,53 @@ size_t json_read_reals(const struct json_node *object, const char *name, double 
     }
     return usable(&array) ? count : 0;
 }
+
+/* ---- copying ---- */
+
+static void copy_value(struct json_writer *writer, const char *name, json_t *value) {
+    switch (json_typeof(value)) {
+    case JSON_OBJECT: {
+        const char *key;
+        json_t *member;
+        json_write_object(writer, name);
+        json_object_foreach(value, key, member) copy_value(writer, key, member);
+        json_write_end(writer);
+        break;
+    }
+    case JSON_ARRAY:
+        json_write_array(writer, name);
+        for (size_t i = 0; i < json_array_size(value); i++)
+            copy_value(writer, NULL, json_array_get(value, i));
+        json_write_end(writer);
+        break;
+    case JSON_STRING:
+        json_write_text(writer, name, json_string_value(value));
+        break;
+    case JSON_INTEGER:
+        json_write_integer(writer, name, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        json_write_real(writer, name, json_real_value(value));
+        break;
+    case JSON_NULL:
+        json_write_null(writer, name);
+        break;
+    default:
+        json_write_bool(writer, name, json_is_true(value));
+    }
+}
+
+void json_copy_members(struct json_writer *writer, const struct json_node *object,
+                       const char *const *except) {
+    if (!usable(object))
+        return;
+    const char *key;
+    json_t *member;
+    json_object_foreach((json_t *)object->value, key, member) {
+        bool left_out = false;
+        for (const char *const *name = except; *name; name++)
+            left_out |= strcmp(*name, key) == 0;
+        if (!left_out)
+            copy_value(writer, key, member);
+    }
+}

@@ -73,6 +73,10 @@ void json_write_real(struct json_writer *writer, const char *name, double value)
 void json_write_float(struct json_writer *writer, const char *name, float value);
 void json_write_bool(struct json_writer *writer, const char *name, bool value);
 void json_write_null(struct json_writer *writer, const char *name);
+/* Writes the object's members into the writer's innermost object, but those named in `except` (NULL
+ * at the end). */
+void json_copy_members(struct json_writer *writer, const struct json_node *object,
+                       const char *const *except);
 /* Ends the writer: the document with a final line feed, from malloc; NULL: memory ran out. */
 char *json_writer_finish(struct json_writer *writer, size_t *size);
 

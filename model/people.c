@@ -164,18 +164,21 @@ enum status people_digest(const struct people *people, char sha256[65], struct e
     return STATUS_OK;
 }
 
+bool people_hashes_have(const char *hashes, const char *name) {
+    char hash[PERSON_HASH_SIZE];
+    person_hash(name, hash);
+    return bsearch(hash, hashes, strlen(hashes) / PERSON_HASH_SIZE, PERSON_HASH_SIZE, by_hash) !=
+           NULL;
+}
+
 enum status people_refuse_overlap(const struct people *people, const char *hashes,
                                   struct error *err) {
-    size_t lines = strlen(hashes) / PERSON_HASH_SIZE;
-    for (uint32_t i = 0; i < people->count; i++) {
-        char hash[PERSON_HASH_SIZE];
-        person_hash(people->list[i].name, hash);
-        if (bsearch(hash, hashes, lines, PERSON_HASH_SIZE, by_hash))
+    for (uint32_t i = 0; i < people->count; i++)
+        if (people_hashes_have(hashes, people->list[i].name))
             return error_set(err, STATUS_INVALID_FIELD,
                              "%.100s is among the people that the version was calibrated on: "
                              "measure on others",
                              people->list[i].name);
-    }
     return STATUS_OK;
 }
 

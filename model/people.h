@@ -8,6 +8,7 @@
 
 #include "server/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,8 @@ enum status people_group(struct people *people, const char *path, struct error *
 
 /* The sorted hashes, a line each, as a text from malloc; NULL: out of memory. */
 char *people_hashes(const struct people *people, size_t *size);
+/* Whether the hash of this name stands in such a text. */
+bool people_hashes_have(const char *hashes, const char *name);
 /* STATUS_INVALID_FIELD when someone's hash stands in the text. */
 enum status people_refuse_overlap(const struct people *people, const char *hashes,
                                   struct error *err);
