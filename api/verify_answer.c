@@ -33,14 +33,21 @@ static struct timings measure(const struct verify *verify) {
     };
 }
 
+static json_t *rate_json(double value, struct interval interval) {
+    return json_pack("{s:f, s:f, s:f}", "value", value, "low", interval.low, "high", interval.high);
+}
+
 static json_t *decision_json(const struct verify *verify) {
     const bool *given = verify->body.options.given;
     bool by_threshold = verify->decision.rule == DECISION_THRESHOLD;
     json_t *max_fmr = by_threshold ? json_null() : json_real(verify->decision.max_fmr);
-    return json_pack("{s:s, s:s, s:o, s:n, s:n}", "rule", by_threshold ? "threshold" : "max_fmr",
-                     "source",
-                     given[OPTION_THRESHOLD] || given[OPTION_MAX_FMR] ? "request" : "default",
-                     "max_fmr", max_fmr, "fmr", "fnmr");
+    struct error_rates_point rates;
+    bool known = decision_rates(&verify->version->card, verify->decision.threshold, &rates);
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o}", "rule", by_threshold ? "threshold" : "max_fmr", "source",
+        given[OPTION_THRESHOLD] || given[OPTION_MAX_FMR] ? "request" : "default", "max_fmr",
+        max_fmr, "fmr", known ? rate_json(rates.fmr, rates.fmr_interval) : json_null(), "fnmr",
+        known ? rate_json(rates.fnmr, rates.fnmr_interval) : json_null());
 }
 
 static json_t *point_json(const double point[2]) { return json_pack("[f, f]", point[0], point[1]); }
@@ -76,16 +83,21 @@ static json_t *warnings_json(const struct verify *verify) {
 static json_t *answer_json(const struct verify *verify, double distance, bool verified,
                            const struct timings *timings) {
     const struct card *card = &verify->version->card;
-    return json_pack(
-        "{s:b, s:f, s:s, s:f, s:o, s:n, s:n, s:f, s:{s:s, s:s, s:o}, s:[o, o],"
-        " s:{s:f, s:f, s:f, s:f, s:f}, s:o}",
-        "verified", verified, "distance", (double)(float)distance, "metric", card->distance,
-        "threshold", verify->decision.threshold, "decision", decision_json(verify), "probability",
-        "log_likelihood_ratio", "prior", verify->body.options.prior, "model", "name", card->name,
-        "version", card->version, "metrics", model_metrics_json(card), "images",
-        image_json(&verify->photos[0]), image_json(&verify->photos[1]), "timings_ms", "receive",
-        timings->receive, "prepare", timings->prepare, "queue", timings->queue, "embed",
-        timings->embed, "total", timings->total, "warnings", warnings_json(verify));
+    double prior = verify->body.options.prior;
+    struct decision_evidence evidence;
+    bool known = decision_evidence(card, distance, prior, &evidence);
+    json_t *probability = known ? json_real(evidence.probability) : json_null();
+    json_t *ratio = known ? json_real(evidence.log_likelihood_ratio) : json_null();
+    return json_pack("{s:b, s:f, s:s, s:f, s:o, s:o, s:o, s:f, s:{s:s, s:s, s:o}, s:[o, o],"
+                     " s:{s:f, s:f, s:f, s:f, s:f}, s:o}",
+                     "verified", verified, "distance", (double)(float)distance, "metric",
+                     card->distance, "threshold", verify->decision.threshold, "decision",
+                     decision_json(verify), "probability", probability, "log_likelihood_ratio",
+                     ratio, "prior", prior, "model", "name", card->name, "version", card->version,
+                     "metrics", model_metrics_json(card), "images", image_json(&verify->photos[0]),
+                     image_json(&verify->photos[1]), "timings_ms", "receive", timings->receive,
+                     "prepare", timings->prepare, "queue", timings->queue, "embed", timings->embed,
+                     "total", timings->total, "warnings", warnings_json(verify));
 }
 
 static void observe(const struct verify *verify, double distance, bool verified,

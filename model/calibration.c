@@ -209,7 +209,7 @@ double calibration_llr(const struct calibration *calibration, double distance) {
 }
 
 double calibration_probability(double llr, double prior) {
-    assert(prior > 0 && prior < 1);
+    assert(prior >= 0 && prior <= 1);
     return 1 / (1 + exp(-(llr + log(prior) - log1p(-prior))));
 }
 

@@ -27,7 +27,7 @@ enum status calibration_fit(const struct distance_histogram *histogram, double i
 /* On straight lines between the points, constant beyond the first and the last: never more certain
  * than what was measured. calibration->count > 0. */
 double calibration_llr(const struct calibration *calibration, double distance);
-/* prior: 0 < prior < 1. */
+/* prior: 0 … 1; at 0 and 1 the answer is known before. */
 double calibration_probability(double llr, double prior);
 
 /* How well the probabilities at prior 0.5 hold for pairs of other people. */

@@ -25,8 +25,8 @@ bool decision_verified(const struct decision *decision, double distance);
  * card has none. */
 bool decision_rates(const struct card *card, double threshold, struct error_rates_point *rates);
 
-/* How likely it is that two faces at this distance are one person's, when a share `prior` (above 0,
- * below 1) of the pairs asked about is. False: the card has no calibration. */
+/* How likely it is that two faces at this distance are one person's, when a share `prior` (0 … 1)
+ * of the pairs asked about is. False: the card has no calibration. */
 struct decision_evidence {
     double log_likelihood_ratio, probability;
 };
