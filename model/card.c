@@ -193,6 +193,13 @@ enum status card_metrics_read(const char *path, struct card_metrics *metrics, st
     return status == STATUS_OK ? STATUS_OK : name_file(path, &cause, err);
 }
 
+static enum status read_evaluation(const char *path, struct card *card, struct error *err) {
+    size_t size;
+    enum status status = card_metrics_read(path, &card->metrics, err);
+    return status == STATUS_OK ? file_read(path, JSON_BYTES_MAX, &card->evaluation, &size, err)
+                               : status;
+}
+
 /* The last two segments of the directory are the model's name and version: a version directory that
  * was copied or renamed would otherwise answer under another's name. */
 static enum status check_place(const char *directory, const char *path, const struct card *card,
@@ -227,7 +234,7 @@ enum status card_read(const char *directory, struct card *card, struct error *er
         status = check_place(directory, path, card, err);
     snprintf(path, sizeof(path), "%s/evaluation.json", directory);
     if (status == STATUS_OK && access(path, F_OK) == 0)
-        status = card_metrics_read(path, &card->metrics, err);
+        status = read_evaluation(path, card, err);
     if (status != STATUS_OK)
         card_release(card);
     return status;
@@ -235,5 +242,6 @@ enum status card_read(const char *directory, struct card *card, struct error *er
 
 void card_release(struct card *card) {
     free(card->json);
+    free(card->evaluation);
     memset(card, 0, sizeof(*card));
 }

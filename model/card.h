@@ -58,7 +58,8 @@ struct card {
     struct card_threshold thresholds[CARD_THRESHOLDS_MAX];
     struct card_measured measured; /* counts 0: not calibrated */
     struct card_metrics metrics;
-    char *json; /* the card as it stands on disk, for GET /v1/models/NAME; owned */
+    char *json;       /* the card as it stands on disk, for GET /v1/models/NAME; owned */
+    char *evaluation; /* evaluation.json likewise; NULL: there is none */
 };
 
 /* Reads and checks DIR/model.json and DIR/evaluation.json (which may be absent). Errors name the
