@@ -7,6 +7,7 @@
 #include "model/file.h"
 #include "model/people.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,11 +116,20 @@ static const char *mistake(const struct evaluate_settings *settings) {
     return NULL;
 }
 
-int cli_evaluate(int argc, char **argv) {
-    struct evaluate_settings settings = {
-        .device = "cpu", .threshold = 0.6, .replicates = BOOTSTRAP_REPLICATES, .seed = 1};
-    struct evaluate_settings *s = &settings;
-    const struct option_spec table[] = {
+enum { OPTIONS_MAX = 24 };
+
+/* Appends rows to the table; returns how many it has then. */
+static size_t append(struct option_spec *table, size_t count, const struct option_spec *rows,
+                     size_t rows_count) {
+    assert(count + rows_count <= OPTIONS_MAX);
+    memcpy(table + count, rows, rows_count * sizeof(*rows));
+    return count + rows_count;
+}
+
+/* What is measured. */
+static size_t add_data_options(struct evaluate_settings *s, struct option_spec *table,
+                               size_t count) {
+    const struct option_spec rows[] = {
         {"pairs", "FILE", "labelled pairs in LFW's format (pairs.txt, pairsDevTest.txt)",
          OPTION_STRING, .to.string = &s->pairs},
         {"all-pairs", NULL, "measure all pairs of the people of --people", OPTION_FLAG,
@@ -133,16 +143,24 @@ int cli_evaluate(int argc, char **argv) {
         {"groups", "FILE", "lines \"NAME GROUP\": the error rates within each group too",
          OPTION_STRING, .to.string = &s->groups},
         {"images", "DIR", "where NAME/NAME_0001.jpg stand", OPTION_STRING, .to.string = &s->images},
-        {"threshold", "T", "accept below this distance (0.6)", OPTION_REAL,
-         .to.real = &s->threshold, .real = {1e-6, 1e9}},
-        {"view2", NULL, "accuracy by folds, the threshold of each chosen on the others",
-         OPTION_FLAG, .to.flag = &s->view2},
         {"face", "WHICH", "largest (default), centre or only: the face used of several",
          OPTION_CHOICE, .to.choice = &s->face, .choices = FACES_WHICH},
         {"no-face", "WHAT",
          "reject (default): leave the image's pairs out, and count them; centre: use the box at "
          "the image's centre",
          OPTION_CHOICE, .to.choice = &s->no_face, .choices = FACES_WITHOUT},
+    };
+    return append(table, count, rows, OPTIONS_COUNT(rows));
+}
+
+/* How, and where the figures go. */
+static size_t add_figure_options(struct evaluate_settings *s, struct option_spec *table,
+                                 size_t count) {
+    const struct option_spec rows[] = {
+        {"threshold", "T", "accept below this distance (0.6)", OPTION_REAL,
+         .to.real = &s->threshold, .real = {1e-6, 1e9}},
+        {"view2", NULL, "accuracy by folds, the threshold of each chosen on the others",
+         OPTION_FLAG, .to.flag = &s->view2},
         {"json", NULL, "print evaluation.json", OPTION_FLAG, .to.flag = &s->json},
         {"record", NULL, "put evaluation.json into the version's directory, once", OPTION_FLAG,
          .to.flag = &s->record},
@@ -156,11 +174,28 @@ int cli_evaluate(int argc, char **argv) {
          .to.integer = &s->replicates, .integer = {64, BOOTSTRAP_REPLICATES_MAX}},
         {"seed", "N", "of the resamples (1)", OPTION_INTEGER, .to.integer = &s->seed,
          .integer = {0, INT64_MAX}},
+    };
+    return append(table, count, rows, OPTIONS_COUNT(rows));
+}
+
+static size_t add_machine_options(struct evaluate_settings *s, struct option_spec *table,
+                                  size_t count) {
+    const struct option_spec rows[] = {
         {"data", "DIR", "the data directory", OPTION_STRING, .to.string = &s->data},
         {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &s->device},
         {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,
          .to.integer = &s->threads, .integer = {0, 1024}},
     };
+    return append(table, count, rows, OPTIONS_COUNT(rows));
+}
+
+int cli_evaluate(int argc, char **argv) {
+    struct evaluate_settings settings = {
+        .device = "cpu", .threshold = 0.6, .replicates = BOOTSTRAP_REPLICATES, .seed = 1};
+    struct option_spec table[OPTIONS_MAX];
+    size_t count = add_data_options(&settings, table, 0);
+    count = add_figure_options(&settings, table, count);
+    count = add_machine_options(&settings, table, count);
     const struct options options = {
         .command = "evaluate",
         .arguments = "MODEL --images DIR --pairs FILE | --all-pairs --people FILE",
@@ -169,18 +204,18 @@ int cli_evaluate(int argc, char **argv) {
         .summary = "Measures a model (NAME or NAME@VERSION) on labelled photographs: on a list of "
                    "pairs, or\non all pairs of a list of people.",
         .table = table,
-        .count = OPTIONS_COUNT(table)};
+        .count = count};
     struct options_arguments arguments;
     int code;
     if (!options_parse(&options, argc, argv, &arguments, &code))
         return code;
-    const char *wrong = mistake(s);
+    const char *wrong = mistake(&settings);
     if (wrong)
         return options_mistake(&options, "%s", wrong);
-    name_protocol(s);
+    name_protocol(&settings);
     struct error err;
-    enum status status = s->people ? evaluate_people(s, arguments.values[0], &err)
-                                   : evaluate_pairs(s, arguments.values[0], &err);
+    enum status status = settings.people ? evaluate_people(&settings, arguments.values[0], &err)
+                                         : evaluate_pairs(&settings, arguments.values[0], &err);
     if (status != STATUS_OK)
         return cli_failed(options.command, err.detail);
     return cli_flushed(options.command);
