@@ -223,6 +223,14 @@ static enum status check_place(const char *directory, const char *path, const st
     return name_file(path, &cause, err);
 }
 
+enum status card_read_file(const char *path, struct card *card, struct error *err) {
+    memset(card, 0, sizeof(*card));
+    enum status status = read_model_json(path, card, err);
+    if (status != STATUS_OK)
+        card_release(card);
+    return status;
+}
+
 enum status card_read(const char *directory, struct card *card, struct error *err) {
     memset(card, 0, sizeof(*card));
     char path[PATH_MAX];

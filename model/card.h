@@ -65,6 +65,8 @@ struct card {
 /* Reads and checks DIR/model.json and DIR/evaluation.json (which may be absent). Errors name the
  * file. */
 enum status card_read(const char *directory, struct card *card, struct error *err);
+/* A model.json alone, wherever it stands. */
+enum status card_read_file(const char *path, struct card *card, struct error *err);
 void card_release(struct card *card);
 /* An evaluation.json alone. */
 enum status card_metrics_read(const char *path, struct card_metrics *metrics, struct error *err);

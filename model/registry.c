@@ -113,15 +113,14 @@ static enum status warm_up(struct model_version *version, struct error *err) {
 
 static enum status load(const char *version_directory, struct held **loaded, struct error *err) {
     char weights[PATH_MAX];
-    enum status status = join(weights, err, version_directory, "weights.safetensors");
-    if (status != STATUS_OK)
-        return status;
     struct held *held = calloc(1, sizeof(*held));
     if (!held)
         return error_set(err, STATUS_INTERNAL, "out of memory");
     held->references = 1;
     held->version.active = true;
-    status = card_read(version_directory, &held->version.card, err);
+    enum status status = card_read(version_directory, &held->version.card, err);
+    if (status == STATUS_OK)
+        status = join(weights, err, version_directory, held->version.card.weights_file);
     if (status == STATUS_OK)
         status = check_weights(weights, &held->version.card, err);
     if (status == STATUS_OK)

@@ -37,8 +37,11 @@ static bool read_count(struct machine *m, const struct value *value, uint64_t *c
 bool pickle_load_storage(struct machine *m) {
     if (!pickle_has(m, 1) || !pickle_expect(m, pickle_top(m), TUPLE))
         return false;
-    const struct value tuple = *pickle_top(m), *item = pickle_values(&m->items) + tuple.at;
-    if (tuple.count != 5 || item[1].kind != GLOBAL || item[1].at != FLOAT_STORAGE)
+    const struct value tuple = *pickle_top(m);
+    if (tuple.count != 5)
+        return pickle_fault(m, "a persistent object of %u parts", tuple.count);
+    const struct value *item = &pickle_values(&m->items)[tuple.at];
+    if (item[1].kind != GLOBAL || item[1].at != FLOAT_STORAGE)
         return pickle_fault(m, "a persistent object that is no storage of float32");
     if (m->storages.count == PICKLE_TENSORS_MAX)
         return pickle_fault(m, "more than %d storages", PICKLE_TENSORS_MAX);
@@ -77,9 +80,9 @@ static bool read_shape(struct machine *m, const struct value *sizes, const struc
 
 /* _rebuild_tensor_v2(storage, offset, sizes, strides, requires_grad, hooks[, metadata]) */
 static bool rebuild_tensor(struct machine *m, const struct value *arguments) {
-    const struct value *item = pickle_values(&m->items) + arguments->at;
     if (arguments->count != 6 && arguments->count != 7)
         return pickle_fault(m, "_rebuild_tensor_v2 with %u arguments", arguments->count);
+    const struct value *item = &pickle_values(&m->items)[arguments->at];
     if (m->tensors.count == PICKLE_TENSORS_MAX)
         return pickle_fault(m, "more than %d tensors", PICKLE_TENSORS_MAX);
     struct pickle_tensor *tensor = pickle_add(m, &m->tensors, sizeof(*tensor));

@@ -157,7 +157,7 @@ static void refuses_a_machine_that_runs_dry(void **state) {
         {"}}b", "ends within"},
         {"N}b.", "a dictionary"},
         {"NQ.", "tuple"},
-        {")Q.", "no storage"},
+        {")Q.", "of 0 parts"},
         {")NR.", "tuple"},
         {"N)R.", "a global"},
         {"}.", "0 tensors"},
