@@ -21,6 +21,7 @@ struct settings {
     unsigned face, no_face;
     int64_t threads, replicates, seed;
     bool activate;
+    struct option_list trusted;
 };
 
 /* What a calibration is fitted to, and its result. */
@@ -111,7 +112,8 @@ static enum status open_session(const struct settings *settings, const char *mod
     const struct session_options options = {.data = settings->data,
                                             .device = settings->device,
                                             .threads = (unsigned)settings->threads,
-                                            .model = model};
+                                            .model = model,
+                                            .trusted = &settings->trusted};
     return session_open(&options, session, err);
 }
 
@@ -206,9 +208,7 @@ static enum status calibrate_pairs(const struct settings *settings, const char *
 
 /* ---- the command ---- */
 
-int cli_calibrate(int argc, char **argv) {
-    struct settings settings = {.device = "cpu", .replicates = BOOTSTRAP_REPLICATES, .seed = 1};
-    struct settings *s = &settings;
+static int calibrate(struct settings *s, int argc, char **argv) {
     const struct option_spec table[] = {
         {"people", "FILE", "people in LFW's format: all their pairs", OPTION_STRING,
          .to.string = &s->people},
@@ -233,6 +233,7 @@ int cli_calibrate(int argc, char **argv) {
         {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &s->device},
         {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,
          .to.integer = &s->threads, .integer = {0, 1024}},
+        TRUST_OPTION(&s->trusted),
     };
     const struct options options = {
         .command = "calibrate",
@@ -263,4 +264,11 @@ int cli_calibrate(int argc, char **argv) {
     if (status != STATUS_OK)
         return cli_failed(options.command, err.detail);
     return cli_flushed(options.command);
+}
+
+int cli_calibrate(int argc, char **argv) {
+    struct settings settings = {.device = "cpu", .replicates = BOOTSTRAP_REPLICATES, .seed = 1};
+    int code = calibrate(&settings, argc, argv);
+    option_list_release(&settings.trusted);
+    return code;
 }

@@ -21,7 +21,8 @@ enum status evaluate_open(const struct evaluate_settings *settings, const char *
     const struct session_options options = {.data = settings->data,
                                             .device = settings->device,
                                             .threads = (unsigned)settings->threads,
-                                            .model = model};
+                                            .model = model,
+                                            .trusted = &settings->trusted};
     return session_open(&options, session, err);
 }
 
@@ -185,17 +186,16 @@ static size_t add_machine_options(struct evaluate_settings *s, struct option_spe
         {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &s->device},
         {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,
          .to.integer = &s->threads, .integer = {0, 1024}},
+        TRUST_OPTION(&s->trusted),
     };
     return append(table, count, rows, OPTIONS_COUNT(rows));
 }
 
-int cli_evaluate(int argc, char **argv) {
-    struct evaluate_settings settings = {
-        .device = "cpu", .threshold = 0.6, .replicates = BOOTSTRAP_REPLICATES, .seed = 1};
+static int evaluate(struct evaluate_settings *settings, int argc, char **argv) {
     struct option_spec table[OPTIONS_MAX];
-    size_t count = add_data_options(&settings, table, 0);
-    count = add_figure_options(&settings, table, count);
-    count = add_machine_options(&settings, table, count);
+    size_t count = add_data_options(settings, table, 0);
+    count = add_figure_options(settings, table, count);
+    count = add_machine_options(settings, table, count);
     const struct options options = {
         .command = "evaluate",
         .arguments = "MODEL --images DIR --pairs FILE | --all-pairs --people FILE",
@@ -209,14 +209,22 @@ int cli_evaluate(int argc, char **argv) {
     int code;
     if (!options_parse(&options, argc, argv, &arguments, &code))
         return code;
-    const char *wrong = mistake(&settings);
+    const char *wrong = mistake(settings);
     if (wrong)
         return options_mistake(&options, "%s", wrong);
-    name_protocol(&settings);
+    name_protocol(settings);
     struct error err;
-    enum status status = settings.people ? evaluate_people(&settings, arguments.values[0], &err)
-                                         : evaluate_pairs(&settings, arguments.values[0], &err);
+    enum status status = settings->people ? evaluate_people(settings, arguments.values[0], &err)
+                                          : evaluate_pairs(settings, arguments.values[0], &err);
     if (status != STATUS_OK)
         return cli_failed(options.command, err.detail);
     return cli_flushed(options.command);
+}
+
+int cli_evaluate(int argc, char **argv) {
+    struct evaluate_settings settings = {
+        .device = "cpu", .threshold = 0.6, .replicates = BOOTSTRAP_REPLICATES, .seed = 1};
+    int code = evaluate(&settings, argc, argv);
+    option_list_release(&settings.trusted);
+    return code;
 }

@@ -14,6 +14,7 @@ struct evaluate_settings {
     unsigned face, no_face; /* indexes into FACES_WHICH and FACES_WITHOUT */
     bool all_pairs, view2, json, record;
     int64_t threads, replicates, seed;
+    struct option_list trusted;
     char protocol_name[EVALUATE_PROTOCOL_SIZE]; /* --protocol, or the file's name */
 };
 

@@ -12,6 +12,8 @@ enum status session_open(const struct session_options *options, struct session *
     if (status == STATUS_OK)
         status = network_runtime_open(options->device, options->threads, err);
     if (status == STATUS_OK)
+        status = trust_modules(options->trusted, err);
+    if (status == STATUS_OK)
         status = options->model
                      ? registry_open_one(session->data, options->model, &session->registry, err)
                      : registry_open(session->data, NULL, &session->registry, err);
