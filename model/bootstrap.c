@@ -138,7 +138,27 @@ static bool run_group(void *context, unsigned number) {
 /* A float's share of rounding is not a refused pair. */
 static const double NOTHING = 1e-7;
 
-/* Where no replicate saw an event there is nothing to resample. */
+static struct interval without_events(uint32_t trials, struct interval neighbour) {
+    struct interval interval = interval_of_rate(0, trials);
+    interval.high = fmin(interval.high, neighbour.high);
+    return interval;
+}
+
+/* Where no replicate saw an event there is nothing to resample. FMR has no events up to some
+ * threshold and FNMR from some threshold on; the rate can only be smaller there than at the
+ * threshold beside it, so that one's bound holds too. */
+static void bound_without_events(const struct all_pairs_shares *shares, struct interval *fmr,
+                                 struct interval *fnmr) {
+    static const struct interval anything = {0, 1};
+    uint32_t count = shares->thresholds_count;
+    for (uint32_t t = count; t-- > 0;)
+        if (fmr[t].high <= 0)
+            fmr[t] = without_events(shares->people / 2, t + 1 < count ? fmr[t + 1] : anything);
+    for (uint32_t t = 0; t < count; t++)
+        if (fnmr[t].high <= NOTHING)
+            fnmr[t] = without_events(shares->people_paired, t > 0 ? fnmr[t - 1] : anything);
+}
+
 static void fill_intervals(const struct bootstrap *bootstrap, struct interval *fmr,
                            struct interval *fnmr) {
     const struct all_pairs_shares *shares = bootstrap->shares;
@@ -146,11 +166,8 @@ static void fill_intervals(const struct bootstrap *bootstrap, struct interval *f
         size_t place = (size_t)t * bootstrap->replicates;
         fmr[t] = interval_of_replicates(bootstrap->fmr + place, bootstrap->replicates);
         fnmr[t] = interval_of_replicates(bootstrap->fnmr + place, bootstrap->replicates);
-        if (fmr[t].high <= 0)
-            fmr[t] = interval_of_rate(0, shares->people / 2);
-        if (fnmr[t].high <= NOTHING)
-            fnmr[t] = interval_of_rate(0, shares->people_paired);
     }
+    bound_without_events(shares, fmr, fnmr);
 }
 
 enum status bootstrap_people(const struct all_pairs_shares *shares,

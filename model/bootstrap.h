@@ -8,7 +8,8 @@
  *
  * Where no pair at all was accepted (or refused) there is nothing to resample; then the rule of
  * three over the independent trials there are, ⌊people ÷ 2⌋ pairs of different people or the people
- * with two images, bounds the rate.
+ * with two images, bounds the rate, or the bound at the next threshold where it is smaller. So all
+ * bounds rise (FMR) or fall (FNMR) with the threshold, as the rates do.
  */
 #ifndef FACEPAIR_MODEL_BOOTSTRAP_H
 #define FACEPAIR_MODEL_BOOTSTRAP_H

@@ -162,6 +162,13 @@ static void a_gallery_has_operating_points_with_intervals_around_their_rates(voi
     const struct bootstrap_options options = {256, 1, 2};
     assert_int_equal(error_rates_of_gallery(&gallery, &histogram, &options, &NONE, &rates, &err),
                      STATUS_OK);
+    for (size_t i = 1; i < rates.count; i++) { /* the bounds go the way of the rates */
+        const struct error_rates_point *from = &rates.points[i - 1], *to = &rates.points[i];
+        assert_true(from->fmr_interval.low <= to->fmr_interval.low);
+        assert_true(from->fmr_interval.high <= to->fmr_interval.high);
+        assert_true(from->fnmr_interval.low >= to->fnmr_interval.low);
+        assert_true(from->fnmr_interval.high >= to->fnmr_interval.high);
+    }
     size_t count = error_rates_operating_points(&rates, points);
     assert_in_range(count, 2, 4);
     for (size_t i = 0; i < count; i++) {
