@@ -141,7 +141,7 @@ enum status image_resize_crop(const struct image *image, uint32_t short_side, ui
     bool planned = axis_plan(&across) && axis_plan(&down);
     if (planned) {
         bytes = (size_t)(down.ends[side - 1] - down.starts[0]) * side * CHANNELS;
-        between = malloc(bytes);
+        between = calloc(bytes + 1, 1); /* no analyser sees that it is filled whole */
     }
     if (between) {
         resample(image, &across, &down, between, rgb);

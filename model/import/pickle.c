@@ -131,9 +131,13 @@ static bool refuse_global(struct machine *m, const uint8_t *text) {
     size_t length = 0;
     for (int lines = 0; text < m->end && length < sizeof(name) - 1 && lines < 2; text++) {
         lines += *text == '\n';
-        bool plain = *text > ' ' && *text < 0x7f;
+        char shown = '?';
+        if (*text == '\n')
+            shown = '.';
+        else if (*text > ' ' && *text < 0x7f)
+            shown = (char)*text;
         if (lines < 2)
-            name[length++] = plain ? (char)*text : *text == '\n' ? '.' : '?';
+            name[length++] = shown;
     }
     name[length] = '\0';
     return pickle_fault(

@@ -105,7 +105,7 @@ static enum status reserve(const struct archive *archive, struct pth *file, stru
                          file->described[i].name);
         total += file->described[i].count;
     }
-    file->tensors = calloc(file->count, sizeof(*file->tensors));
+    file->tensors = calloc(file->count + 1, sizeof(*file->tensors));
     file->data = malloc(total * sizeof(float) + 1);
     return file->tensors && file->data ? STATUS_OK : fault(archive, err, "out of", "memory");
 }
@@ -138,7 +138,7 @@ static int by_name(const void *a, const void *b) {
 
 static enum status check_names(const struct archive *archive, const struct pth *file,
                                struct error *err) {
-    const char **names = calloc(file->count, sizeof(*names));
+    const char **names = calloc(file->count + 1, sizeof(*names));
     if (!names)
         return fault(archive, err, "out of", "memory");
     for (size_t i = 0; i < file->count; i++)

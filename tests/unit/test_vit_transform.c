@@ -27,7 +27,7 @@ enum { GOLDENS_COUNT = sizeof(GOLDENS) / sizeof(GOLDENS[0]) };
 
 static struct image read_ppm(const char *name) {
     char path[4096];
-    unsigned width, height;
+    unsigned width = 0, height = 0;
     snprintf(path, sizeof path, "%s/tests/parity/vit/transform/%s", FACEPAIR_SOURCE_DIR, name);
     FILE *file = fopen(path, "rb");
     if (!file || fscanf(file, "P6 %u %u 255%*c", &width, &height) != 2)

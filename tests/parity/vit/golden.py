@@ -3,6 +3,7 @@
 
 usage: golden.py PHOTOS      (with the packages of requirements.txt)
 """
+import json
 import pathlib
 import sys
 
@@ -10,6 +11,7 @@ import timm.data
 import torch
 from PIL import Image
 from reference import SiameseNetwork, create, draw_weights, save_case
+from safetensors.torch import save_file
 
 HERE = pathlib.Path(__file__).parent
 NAME = "vit_mediumd_patch16_reg4_gap_256"
@@ -42,6 +44,35 @@ def networks():
             torch.save(SiameseNetwork(model).state_dict(), HERE / case / "weights.pth")
 
 
+class Pooled(torch.nn.Module):
+    """A module of somebody's own: pools, projects, and behaves otherwise while training."""
+
+    def __init__(self):
+        super().__init__()
+        self.project = torch.nn.Linear(48, 8)
+
+    def forward(self, faces: torch.Tensor) -> torch.Tensor:
+        pooled = torch.nn.functional.adaptive_avg_pool2d(faces, 4).flatten(1)
+        return self.project(torch.nn.functional.dropout(pooled, 0.5, self.training))
+
+
+def torchscript():
+    folder = HERE / "torchscript"
+    folder.mkdir(exist_ok=True)
+    module = draw_weights(Pooled(), 7)
+    scripted = torch.jit.script(module)
+    scripted.train()
+    scripted.save(folder / "module.pt")
+    (folder / "card.json").write_text(json.dumps({
+        "description": "a test's module", "license": "CC0-1.0",
+        "input": {"kind": "chip", "side": 16, "padding": 0.25, "mean": [127.5] * 3, "std": [127.5] * 3},
+        "embedding": {"length": 8, "distance": "euclidean"},
+    }, indent=2) + "\n")
+    faces = torch.rand((2, 3, 16, 16), generator=torch.Generator().manual_seed(8)) * 2 - 1
+    with torch.inference_mode():
+        save_file({"input": faces, "embedding": module(faces)}, folder / "expected.safetensors")
+
+
 def photograph(photos, name):
     """A file of PHOTOS, or "WORD-WxH": that many pixels of the middle of the astronaut."""
     if (photos / name).exists():
@@ -70,4 +101,5 @@ def transforms(photos):
 
 if __name__ == "__main__":
     networks()
+    torchscript()
     transforms(pathlib.Path(sys.argv[1]))
