@@ -87,9 +87,8 @@ static void print(const struct fit *fit, const struct card *card, const char *ve
 static enum status publish(const struct settings *settings, const struct session *session,
                            const struct fit *fit, const struct calibrated_data *data,
                            struct error *err) {
-    char models[DATA_PATH_MAX + 8], version[CARD_VERSION_MAX + 1];
-    snprintf(models, sizeof(models), "%s/models", session->data);
-    struct calibrated calibrated = {.models = models,
+    char version[CARD_VERSION_MAX + 1];
+    struct calibrated calibrated = {.data_directory = session->data,
                                     .card = &session->version->card,
                                     .measured = &fit->measured,
                                     .points = fit->points,

@@ -1,10 +1,9 @@
 #include "model/import/calibrated.h"
 
 #include "model/file.h"
-#include "model/import/publish.h"
+#include "model/import/version.h"
 #include "model/json.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -92,24 +91,6 @@ static enum status format_card(const struct calibrated *calibrated, const char *
 
 /* ---- the directory ---- */
 
-/* One more than the largest number there is. */
-static enum status next_version(const char *directory, char version[CARD_VERSION_MAX + 1],
-                                struct error *err) {
-    unsigned long long largest = 0;
-    DIR *entries = opendir(directory);
-    if (!entries)
-        return failed(directory, err);
-    struct dirent *entry;
-    while ((entry = readdir(entries)) != NULL) {
-        unsigned long long number =
-            card_version_valid(entry->d_name) ? strtoull(entry->d_name, NULL, 10) : 0;
-        largest = number > largest ? number : largest;
-    }
-    closedir(entries);
-    snprintf(version, CARD_VERSION_MAX + 1, "%llu", largest + 1);
-    return STATUS_OK;
-}
-
 static bool copy_bytes(int from, int to) {
     char buffer[COPY_BYTES];
     ssize_t count;
@@ -138,56 +119,43 @@ static enum status share_file(const char *from, const char *to, struct error *er
     return status;
 }
 
-static enum status share_weights(const struct calibrated *calibrated, const char *built,
+static enum status share_weights(const struct card *card, const struct version_work *work,
                                  struct error *err) {
-    const struct card *card = calibrated->card;
     char from[PUBLISH_PATH_MAX], to[PUBLISH_PATH_MAX];
-    enum status status = publish_path(from, err, "%s/%s/%s/%s", calibrated->models, card->name,
-                                      card->version, card->weights_file);
+    enum status status =
+        publish_path(from, err, "%s/%s/%s", work->model, card->version, card->weights_file);
     if (status == STATUS_OK)
-        status = publish_path(to, err, "%s/%s", built, card->weights_file);
+        status = publish_path(to, err, "%s/%s", work->built, card->weights_file);
     return status == STATUS_OK ? share_file(from, to, err) : status;
 }
 
-static enum status write_text(const char *built, const char *name, const char *text, size_t size,
-                              struct error *err) {
-    char path[PUBLISH_PATH_MAX];
-    enum status status = publish_path(path, err, "%s/%s", built, name);
-    return status == STATUS_OK ? file_write(path, text, size, err) : status;
-}
-
-static enum status fill(const struct calibrated *calibrated, const char *built, const char *version,
+static enum status fill(const struct calibrated *calibrated, const struct version_work *work,
                         struct error *err) {
     char *card;
     size_t size;
     const char *hashes = calibrated->data.hashes;
-    enum status status = format_card(calibrated, version, &card, &size, err);
+    enum status status = format_card(calibrated, work->number, &card, &size, err);
     if (status != STATUS_OK)
         return status;
-    status = write_text(built, "model.json", card, size, err);
+    status = version_write(work, "model.json", card, size, err);
     free(card);
     if (status == STATUS_OK && hashes)
-        status = write_text(built, "calibration-people.txt", hashes, strlen(hashes), err);
-    return status == STATUS_OK ? share_weights(calibrated, built, err) : status;
+        status = version_write(work, "calibration-people.txt", hashes, strlen(hashes), err);
+    return status == STATUS_OK ? share_weights(calibrated->card, work, err) : status;
 }
 
 enum status calibrated_publish(const struct calibrated *calibrated,
                                char version[CARD_VERSION_MAX + 1], struct error *err) {
-    char model[PUBLISH_PATH_MAX], built[PUBLISH_PATH_MAX], target[PUBLISH_PATH_MAX];
+    struct version_work work;
     enum status status =
-        publish_path(model, err, "%s/%s", calibrated->models, calibrated->card->name);
-    if (status == STATUS_OK)
-        status = next_version(model, version, err);
-    if (status == STATUS_OK)
-        status = publish_path(target, err, "%s/%s", model, version);
-    if (status == STATUS_OK)
-        status = publish_begin(model, built, err);
+        version_begin(calibrated->data_directory, calibrated->card->name, &work, err);
     if (status != STATUS_OK)
         return status;
-    status = fill(calibrated, built, version, err);
+    snprintf(version, CARD_VERSION_MAX + 1, "%s", work.number);
+    status = fill(calibrated, &work, err);
     if (status == STATUS_OK)
-        status = publish_finish(built, target, err);
-    publish_abandon(built); /* nothing is there under this name once it is published */
+        return version_finish(&work, NULL, err);
+    version_abandon(&work);
     return status;
 }
 
@@ -195,7 +163,7 @@ enum status calibrated_activate(const struct calibrated *calibrated, const char 
                                 struct error *err) {
     char path[PUBLISH_PATH_MAX], line[CARD_VERSION_MAX + 2];
     int length = snprintf(line, sizeof(line), "%s\n", version);
-    enum status status =
-        publish_path(path, err, "%s/%s/active", calibrated->models, calibrated->card->name);
+    enum status status = publish_path(path, err, "%s/models/%s/active", calibrated->data_directory,
+                                      calibrated->card->name);
     return status == STATUS_OK ? file_write(path, line, (size_t)length, err) : status;
 }

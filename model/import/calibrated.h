@@ -16,8 +16,8 @@ struct calibrated_data {
 };
 
 struct calibrated {
-    const char *models;      /* DATA/models */
-    const struct card *card; /* of the version that was measured */
+    const char *data_directory;
+    const struct card *card; /* of the version that was measured, which stands there */
     const struct card_measured *measured;
     const struct operating_point *points;
     size_t points_count;

@@ -91,7 +91,7 @@ def test_the_calibration_is_measured_on_others(data, people, images, calibrated,
     assert evaluation["data"]["part"] == "evaluation"
     assert evaluation["roc_auc"] > 0.99 and evaluation["accuracy"] > 0.97
     assert evaluation["calibration"]["error"] < 0.03
-    assert evaluation["calibration"]["log_loss"] < evaluation["calibration"]["two_valued_log_loss"]
+    assert evaluation["calibration"]["log_loss"] < 0.06
     for asked, point in zip(card_of(data, "2")["thresholds"]["values"], evaluation["card_thresholds"]):
         assert point["max_fmr"] == asked["fmr"]
         assert asked["fmr"] / 3 < point["fmr"] < asked["fmr"] * 3

@@ -32,7 +32,7 @@ static void prepare(struct bench *bench) {
     model_folder_add(&bench->folder, "net", "3");
     assert_int_equal(read_version(&bench->folder, "3", &bench->card), STATUS_OK);
     snprintf(bench->models, sizeof(bench->models), "%s/models", bench->folder.path);
-    bench->calibrated = (struct calibrated){.models = bench->models,
+    bench->calibrated = (struct calibrated){.data_directory = bench->folder.path,
                                             .card = &bench->card,
                                             .measured = &MEASURED,
                                             .points = POINTS,
