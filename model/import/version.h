@@ -1,4 +1,6 @@
-/* The next version of a model, filled and then published whole (publish.h). */
+/* The next version of a model, filled and then published whole (publish.h). A new model is
+ * published whole too, with its first version and the name of the active one: a process that dies
+ * on the way leaves no directory of a model that no version of is in use. */
 #ifndef FACEPAIR_MODEL_IMPORT_VERSION_H
 #define FACEPAIR_MODEL_IMPORT_VERSION_H
 
@@ -12,8 +14,9 @@ extern "C" {
 #endif
 
 struct version_work {
-    char model[PUBLISH_PATH_MAX]; /* DATA/models/NAME */
-    char built[PUBLISH_PATH_MAX]; /* the directory to fill */
+    char place[PUBLISH_PATH_MAX]; /* DATA/models/NAME */
+    char model[PUBLISH_PATH_MAX]; /* the same, or what will get its name */
+    char built[PUBLISH_PATH_MAX]; /* the directory to fill, inside model */
     char number[CARD_VERSION_MAX + 1];
 };
 
@@ -21,7 +24,7 @@ struct version_work {
 enum status version_next(const char *model_directory, char number[CARD_VERSION_MAX + 1],
                          struct error *err);
 
-/* Makes what is missing of DATA/models/NAME and a directory to fill. After STATUS_OK the work ends
+/* Makes what is missing of DATA/models and a directory to fill. After STATUS_OK the work ends
  * with version_finish or version_abandon. STATUS_INTERNAL. */
 enum status version_begin(const char *data_directory, const char *name, struct version_work *work,
                           struct error *err);

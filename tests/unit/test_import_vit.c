@@ -7,6 +7,7 @@
 #include "model/import/vit_config.h"
 #include "model/safetensors.h"
 
+#include <dirent.h>
 #include <math.h>
 
 #define GOLDEN FACEPAIR_SOURCE_DIR "/tests/parity/vit/notebook/"
@@ -50,6 +51,19 @@ static bool exists(const struct folder *folder, const char *name) {
     return access(path, F_OK) == 0;
 }
 
+/* What stands in FOLDER/name, hidden or not; 0 where there is no such directory. */
+static int entries(const struct folder *folder, const char *name) {
+    char path[192];
+    snprintf(path, sizeof(path), "%s/%s", folder->path, name);
+    DIR *directory = opendir(path);
+    int count = 0;
+    while (directory && readdir(directory))
+        count++;
+    if (directory)
+        closedir(directory);
+    return count > 2 ? count - 2 : 0; /* "." and ".." */
+}
+
 /* FOLDER/weights with FOLDER/config, or with the golden one, into FOLDER. */
 static enum status import(const struct folder *folder, const char *name, struct error *err) {
     char weights[128], config[128];
@@ -71,7 +85,7 @@ static void refuses(const struct folder *folder, const char *told) {
     bool named = strstr(err.detail, folder->path) || strstr(err.detail, GOLDEN);
     if (!strstr(err.detail, told) || !named)
         fail_msg("\"%s\" does not tell \"%s\"", err.detail, told);
-    assert_false(exists(folder, "models/vit"));
+    assert_int_equal(entries(folder, "models"), 0);
     folder_remove(folder);
 }
 
@@ -93,6 +107,8 @@ static void a_second_import_is_the_next_version_and_not_the_active_one(void **st
     assert_int_equal(file_read(path, 16, &active, &size, NULL), STATUS_OK);
     assert_string_equal(active, "1\n");
     free(active);
+    assert_int_equal(entries(&folder, "models"), 1);
+    assert_int_equal(entries(&folder, "models/mine"), 3);
     folder_remove(&folder);
 }
 
