@@ -51,7 +51,7 @@ asan: setup-test build models
 	@cmake --preset asan && cmake --build build-asan && ctest --test-dir build-asan --output-on-failure
 
 fuzz:
-	@setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz && tests/fuzz/run build-fuzz $(or $(SECONDS),60)
+	@setup/setup && setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz && setup/fuzz $(or $(SECONDS),60)
 
 parity-full: setup-test build
 	@setup/packages peers && cmake --build $(BUILD) --target vit_embed && tests/parity/vit/full.sh $(BUILD)

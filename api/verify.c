@@ -84,9 +84,11 @@ static enum status admit(struct http_request *request, struct error *err) {
     size_t bytes = bytes_to_set_aside(request);
     if (!has_room(service, bytes))
         return error_set(err, STATUS_OVERLOADED, "no room for another request");
-    struct verify *verify = calloc(1, sizeof *verify);
+    struct verify *verify = malloc(sizeof *verify);
     if (!verify)
         return error_set(err, STATUS_INTERNAL, "out of memory for a request");
+    memset(verify, 0, offsetof(struct verify, faults));
+    verify->faults.count = 0;
     verify->service = service;
     verify->request = request;
     verify->body_bytes = bytes;
@@ -371,6 +373,6 @@ void verify_release(struct http_request *request) {
         registry_release(service->registry, verify->version);
     free(verify->inputs);
     free(verify->embeddings);
-    explicit_bzero(verify, sizeof *verify);
+    explicit_bzero(verify, offsetof(struct verify, faults));
     free(verify);
 }

@@ -3,9 +3,7 @@
 #include "model/face/face.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct cli_command COMMANDS[] = {
     {"serve", "answer over HTTP", cli_serve},
@@ -44,18 +42,6 @@ static int run_command(int argc, char **argv) {
     return EXIT_USAGE;
 }
 
-/* libgomp, which libtorch computes with, lets a thread that waits for work spin by default. When
- * preparation and embedding share the cores, a spinning thread takes the core from the one it waits
- * for. It reads the policy when it is loaded, before main, so setting it here is too late for this
- * process: the program is started once more with the variable set. A user's own setting stays. */
-static void make_openmp_wait_passively(char **argv) {
-    if (getenv("OMP_WAIT_POLICY"))
-        return;
-    if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0)
-        execv("/proc/self/exe", argv);
-    /* Without /proc, or out of memory, it goes on as it is: slower under load, no less right. */
-}
-
 int main(int argc, char **argv) {
     if (argc < 2) {
         print_usage(stderr);
@@ -74,6 +60,5 @@ int main(int argc, char **argv) {
                         "compiled for; build with -DFACEPAIR_X86_64_V3=OFF\n");
         return EXIT_FAILED;
     }
-    make_openmp_wait_passively(argv);
     return run_command(argc - 1, argv + 1);
 }

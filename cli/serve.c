@@ -190,12 +190,13 @@ static void stop(struct server *server) {
     loop_destroy(server->loop);
 }
 
-/* Without these, a service that has seen one large photograph keeps its memory: glibc raises its
- * threshold for mmap with each large block that is freed, and gives each thread an arena. */
+/* Whatever is as large as a photograph or a pair's chips comes from mmap and goes back to the
+ * kernel at once: on the heap, blocks of all sizes would leave holes that grow for hours. (glibc
+ * raises its own threshold with each large block that is freed, and gives each thread an arena.) */
 static void settle_memory(void) {
-    enum { MIB = 1024 * 1024 };
-    mallopt(M_MMAP_THRESHOLD, 4 * MIB);
-    mallopt(M_TRIM_THRESHOLD, 16 * MIB);
+    enum { KIB = 1024 };
+    mallopt(M_MMAP_THRESHOLD, 256 * KIB);
+    mallopt(M_TRIM_THRESHOLD, 4096 * KIB);
     mallopt(M_ARENA_MAX, 4);
     verify_body_wipe_json();
 }

@@ -217,7 +217,7 @@ static enum status load_all(struct registry *registry, const char *models, struc
     return status;
 }
 
-static enum status choose_default(struct registry *registry, const char *wanted,
+static enum status choose_default(struct registry *registry, const char *models, const char *wanted,
                                   struct error *err) {
     const char *name = wanted ? wanted : DEFAULT_MODEL;
     for (size_t i = 0; i < registry->count; i++) {
@@ -226,11 +226,15 @@ static enum status choose_default(struct registry *registry, const char *wanted,
             return STATUS_OK;
         }
     }
-    if (!wanted && registry->count == 1) {
-        registry->default_index = 0;
-        return STATUS_OK;
-    }
-    return error_set(err, STATUS_INTERNAL, "there is no model %.63s to be the default", name);
+    if (wanted)
+        return error_set(err, STATUS_INTERNAL, "%.180s: holds no model %.63s", models, wanted);
+    if (registry->count > 1)
+        return error_set(err, STATUS_INTERNAL,
+                         "%.150s: holds several models and none is %s: say "
+                         "which is the default",
+                         models, DEFAULT_MODEL);
+    registry->default_index = 0;
+    return STATUS_OK;
 }
 
 enum status registry_open(const char *data_directory, const char *default_model,
@@ -244,7 +248,7 @@ enum status registry_open(const char *data_directory, const char *default_model,
         return error_set(err, STATUS_INTERNAL, "out of memory");
     status = load_all(opened, models, err);
     if (status == STATUS_OK)
-        status = choose_default(opened, default_model, err);
+        status = choose_default(opened, models, default_model, err);
     if (status == STATUS_OK)
         *registry = opened;
     else

@@ -172,18 +172,22 @@ static void enlarge(const struct image *image, const struct work *work, uint8_t 
     }
 }
 
-static void repeat_border(struct grey *grey, uint32_t width, uint32_t height, uint32_t x,
-                          uint32_t y) {
+/* Mean grey around the picture, so that a cut-off face gets an outline where a head would have one.
+ */
+static void fill_margins(struct grey *grey, uint32_t width, uint32_t height, uint32_t x,
+                         uint32_t y) {
     size_t stride = grey->width;
+    uint64_t sum = 0;
+    for (uint32_t row = y; row < y + height; row++)
+        for (uint32_t column = x; column < x + width; column++)
+            sum += grey->pixels[row * stride + column];
+    int mean = (int)(sum / ((uint64_t)width * height));
+    memset(grey->pixels, mean, y * stride);
+    memset(grey->pixels + (y + height) * stride, mean, y * stride);
     for (uint32_t row = y; row < y + height; row++) {
         uint8_t *line = grey->pixels + row * stride;
-        memset(line, line[x], x);
-        memset(line + x + width, line[x + width - 1], x);
-    }
-    for (uint32_t row = 0; row < y; row++) {
-        memcpy(grey->pixels + row * stride, grey->pixels + y * stride, stride);
-        memcpy(grey->pixels + (y + height + row) * stride, grey->pixels + (y + height - 1) * stride,
-               stride);
+        memset(line, mean, x);
+        memset(line + x + width, mean, x);
     }
 }
 
@@ -207,7 +211,8 @@ bool grey_load_framed(struct grey *grey, const struct image *image, uint32_t wid
         reduce(image, &work, out, full_width, width, height);
     else
         enlarge(image, &work, out, full_width, width, height);
-    repeat_border(grey, width, height, x, y);
+    if (x || y)
+        fill_margins(grey, width, height, x, y);
     return true;
 }
 

@@ -23,7 +23,7 @@ struct grey {
  * one is interpolated bilinearly. False: out of memory. */
 bool grey_load(struct grey *grey, const struct image *image, uint32_t width, uint32_t height);
 
-/* As grey_load, in the middle of a larger frame whose margins repeat the picture's border: x
+/* As grey_load, in the middle of a larger frame whose margins are the picture's mean grey: x
  * columns to the left and right, y rows above and below. */
 bool grey_load_framed(struct grey *grey, const struct image *image, uint32_t width, uint32_t height,
                       uint32_t x, uint32_t y);

@@ -12,7 +12,11 @@ enum status face_shape_open(const char *path, struct face_shape **shape, struct 
         if (!file)
             return error_set(err, STATUS_INTERNAL, "cannot read %s", path);
         auto opened = std::make_unique<face_shape>();
-        dlib::deserialize(opened->predictor, file);
+        try {
+            dlib::deserialize(opened->predictor, file);
+        } catch (const dlib::serialization_error &) { // its own words fill several lines
+            return error_set(err, STATUS_INTERNAL, "%s: not a shape predictor of dlib's", path);
+        }
         if (opened->predictor.num_parts() != FACE_LANDMARKS)
             return error_set(err, STATUS_INTERNAL, "%s: %lu landmarks instead of %d", path,
                              opened->predictor.num_parts(), FACE_LANDMARKS);

@@ -4,9 +4,13 @@
  * its end and completes the request in the ordinary way.
  *
  * Between two requests of a connection nothing tells that the next header has begun, so the sweep
- * asks the kernel how many bytes it has received: from the first sweep that finds more, the
- * header's deadline runs. A connection that stays silent is closed by libmicrohttpd after
- * HTTP_KEEPALIVE_S.
+ * asks the kernel when the last byte came: from the first sweep that finds one later than the last
+ * answer, the header's deadline runs. A connection that stays silent is closed by libmicrohttpd
+ * after HTTP_KEEPALIVE_S.
+ *
+ * libmicrohttpd misses a client's end that is already there when it reads the last bytes: its
+ * events are edges, and that one is past. The sweep asks the kernel for this too, and makes another
+ * event; without it an upload that was broken off would keep its memory until its deadline.
  */
 #include "server/http/connection.h"
 
@@ -45,6 +49,8 @@ static void connection_closed(struct http_listener *listener, struct connection 
         return;
     LIST_REMOVE(connection, entry);
     listener->connections_count--;
+    /* At its limit the daemon has stopped listening, and only its next run begins again. */
+    listener_wake(listener);
     if (connection->watch_open)
         uv_close((uv_handle_t *)&connection->watch, on_watch_closed);
     else
@@ -92,31 +98,44 @@ static bool request_overdue(const struct http_request *request, uint64_t now_us)
     return false;
 }
 
-/* How long ago the kernel received the last byte on a socket. */
-static uint64_t silence_us(int fd) {
+/* Asks the kernel about a connection that is being read: has the client said its last, and, between
+ * two requests, has the next header begun. */
+static void connection_look(struct connection *connection, uint64_t now_us) {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-        return UINT64_MAX;
-    return info.tcpi_last_data_recv * 1000ull;
+    if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return;
+    if (info.tcpi_state == TCP_CLOSE_WAIT) {
+        /* Changes nothing (what is queued is still read) but makes a new event. */
+        shutdown(connection->fd, SHUT_RD);
+        return;
+    }
+    uint64_t silence_us = info.tcpi_last_data_recv * 1000ull;
+    if (!connection->request && connection->began_us == 0 &&
+        later_than(now_us, connection->idle_since_us, silence_us + KERNEL_TICK_US))
+        connection->began_us = now_us;
 }
 
-static bool header_overdue(struct connection *connection, uint64_t now_us) {
-    if (connection->began_us)
-        return later_than(now_us, connection->began_us,
-                          connection->listener->options.header_ms_max * 1000ull);
-    uint64_t idle_us = now_us - connection->idle_since_us;
-    if (idle_us > silence_us(connection->fd) + KERNEL_TICK_US)
-        connection->began_us = now_us;
-    return false;
+static bool header_overdue(const struct connection *connection, uint64_t now_us) {
+    return connection->began_us != 0 &&
+           later_than(now_us, connection->began_us,
+                      connection->listener->options.header_ms_max * 1000ull);
+}
+
+static bool is_being_read(const struct connection *connection) {
+    return !connection->request || connection->request->phase < PHASE_APPLICATION;
 }
 
 void connection_sweep(struct http_listener *listener, uint64_t now_us) {
     struct connection *connection;
     LIST_FOREACH(connection, &listener->connections, entry) {
+        if (connection->given_up)
+            continue;
+        if (is_being_read(connection))
+            connection_look(connection, now_us);
         bool overdue = connection->request ? request_overdue(connection->request, now_us)
                                            : header_overdue(connection, now_us);
-        if (!overdue || connection->given_up)
+        if (!overdue)
             continue;
         connection->given_up = true;
         shutdown(connection->fd, SHUT_RDWR);

@@ -4,7 +4,8 @@
  *   listener.c    the daemon inside the libuv loop; drain and stop
  *   address.c     "127.0.0.1:8080" -> a listening socket
  *   connection.c  one record for each socket: deadlines
- *   watch.c       a client that leaves while its request waits; bytes after the last answer
+ *   watch.c       a client that leaves while its request waits
+ *   linger.c      bytes that come after the last answer
  *   exchange.c    libmicrohttpd's handler: header, body, answer, in this order
  *   head.c        what is decided from the header alone; guard.c, route.c, media type
  *   body.c        collects a body under its limits; multipart.c, disposition.c, buffer.c
@@ -36,14 +37,14 @@ enum {
     HTTP_PARAMETER_MAX = 255,
     /* libmicrohttpd's memory for one connection. Half of it is the read buffer. Above 32 KiB it
      * comes from mmap, so that the bytes of a body go back to the kernel with the connection. */
-    HTTP_CONNECTION_BYTES = 128 * 1024,
+    HTTP_CONNECTION_BYTES = 64 * 1024,
 };
 
 enum phase {
     PHASE_HEADER,      /* the request line was read */
     PHASE_BODY,        /* the body is collected */
     PHASE_DROP,        /* the body is read and dropped; request->failure is answered at its end */
-    PHASE_APPLICATION, /* the application has it */
+    PHASE_APPLICATION, /* everything has arrived; the application has it */
     PHASE_ANSWER,      /* the answer is being sent */
 };
 
@@ -112,7 +113,6 @@ struct http_listener {
     const struct http_application *application;
     struct loop *loop;
     struct MHD_Daemon *daemon;
-    int quiesced_fd; /* the listening socket once it no longer listens, else -1 */
     unsigned port;
     uv_poll_t poll;
     uv_timer_t timer, sweep;
@@ -153,6 +153,8 @@ void connection_close_idle(struct http_listener *listener);
 /* watch.c */
 void watch_start(struct connection *connection);
 void watch_stop(struct connection *connection);
+
+/* linger.c */
 void linger_start(struct http_listener *listener, int fd);
 void linger_sweep(struct http_listener *listener, uint64_t now_us);
 void linger_stop_all(struct http_listener *listener);

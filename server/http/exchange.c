@@ -6,7 +6,7 @@
  * of it is not accepted at all. So a refusal that is known from the header waits for the end of
  * a small body, which is read and dropped, and the connection stays usable; before a large one, or
  * one whose end is not declared, or one that the client holds back (Expect: 100-continue), it is
- * sent at once and what still comes is dropped after it (linger, watch.c). A fault found within
+ * sent at once and what still comes is dropped after it (linger.c). A fault found within
  * the body always waits for its end: at most what the limits allow is dropped.
  */
 #include "server/http/connection.h"

@@ -151,7 +151,6 @@ enum status http_listener_start(const struct http_listener_options *options,
     listener->options = *options;
     listener->application = application;
     listener->loop = loop;
-    listener->quiesced_fd = -1;
     int fd = -1;
     enum status status = address_listen(options->address, &fd, &listener->port, err);
     if (status != STATUS_OK)
@@ -188,8 +187,7 @@ void http_listener_drain(struct http_listener *listener, void (*drained)(void *c
     listener->draining = true;
     listener->drained = drained;
     listener->drained_context = context;
-    listener->quiesced_fd = MHD_quiesce_daemon(listener->daemon);
-    close(listener->quiesced_fd);
+    close(MHD_quiesce_daemon(listener->daemon)); /* no longer the daemon's */
     connection_close_idle(listener);
     /* `drained` is called by the sweep, never from within this call. */
 }

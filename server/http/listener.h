@@ -30,7 +30,10 @@ struct http_listener_options {
     unsigned role;       /* HTTP_PUBLIC, HTTP_ADMIN or HTTP_METRICS */
     const char *address; /* "127.0.0.1:8080", "[::1]:0" */
     unsigned connections_max;
-    unsigned header_ms_max, body_ms_max, answer_ms_max; /* total deadlines, not inactivity */
+    /* Total deadlines, not inactivity: past one the socket is shut down. A body must also keep to
+     * 1 KiB a second. The time that the application takes is its own affair; `answer` begins with
+     * its reply. */
+    unsigned header_ms_max, body_ms_max, answer_ms_max;
     size_t header_bytes_max;
 };
 
@@ -46,7 +49,8 @@ unsigned http_listener_port(const struct http_listener *listener); /* the port b
  * `drained` is called on the loop once no request is left. */
 void http_listener_drain(struct http_listener *listener, void (*drained)(void *context),
                          void *context);
-/* Only when drained, or when the loop no longer runs. */
+/* Only when drained, or when the loop no longer runs; never with a suspended request. Its handles
+ * close in the next turn of the loop, or in loop_destroy(). NULL allowed. */
 void http_listener_stop(struct http_listener *listener);
 /* "127.0.0.1:8080" names a loopback address. */
 bool http_address_is_loopback(const char *address);

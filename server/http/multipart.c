@@ -95,6 +95,16 @@ static enum status content_append(struct multipart *multipart, const uint8_t *da
                      part->name, part->content.size_max);
 }
 
+/* The first CR that LF follows, or that is the last byte. */
+static const uint8_t *find_line_end(const uint8_t *at, const uint8_t *end) {
+    while ((at = memchr(at, '\r', (size_t)(end - at)))) {
+        if (at + 1 == end || at[1] == '\n')
+            return at;
+        at++;
+    }
+    return NULL;
+}
+
 /* Takes content up to and including a delimiter, or all there is. Sets *consumed. */
 static enum status take_content(struct multipart *multipart, const uint8_t *data, size_t size,
                                 size_t *consumed, struct error *err) {
@@ -102,7 +112,7 @@ static enum status take_content(struct multipart *multipart, const uint8_t *data
     size_t at = 0;
     while (at < size) {
         if (multipart->matched == 0) {
-            const uint8_t *carriage = memchr(data + at, '\r', size - at);
+            const uint8_t *carriage = find_line_end(data + at, data + size);
             size_t plain = carriage ? (size_t)(carriage - data) - at : size - at;
             enum status status = content_append(multipart, data + at, plain, err);
             if (status != STATUS_OK)

@@ -7,6 +7,11 @@
  * before it returns or calls http_request_suspend() and lets a later event on the loop reply.
  * Everything here is called on the loop thread only.
  *
+ * Refusals: what the header decides is answered without the body. A refused body of at most 2 MiB
+ * is read and dropped first and the connection stays usable; before a larger or a chunked one the
+ * answer says Connection: close, and what still comes is dropped for at most 2 s. A fault within
+ * the body is answered at its end.
+ *
  * Lifetime: a request lives until the connection has finished with it; while it is suspended it
  * lives at least until the reply, also when its client has left (`abandon` is called then, once,
  * and the reply is still owed; it goes nowhere). Whatever was collected of the body is overwritten
@@ -42,11 +47,11 @@ struct http_body_limits {
 
 struct http_endpoint {
     const char *method; /* "GET", "POST", … (HEAD is answered wherever GET is) */
-    const char *path;   /* "/v1/models/{model}": a last segment in braces matches one non-empty
-                           segment, raw */
-    const char *route;  /* the label of logs and metrics; an alias names the route it is for */
-    unsigned listeners; /* HTTP_PUBLIC | … */
-    bool probe;         /* answered without the Host and Origin guards */
+    const char *path;  /* "/v1/models/{model}": a segment in braces matches one non-empty segment of
+                          at most 255 bytes, raw; of two that match, the first in the table serves */
+    const char *route; /* the label of logs and metrics; an alias names the route it is for */
+    unsigned listeners;                  /* HTTP_PUBLIC | … */
+    bool probe;                          /* answered without the Host and Origin guards */
     const struct http_body_limits *body; /* NULL: no body is accepted */
     /* From the header alone; NULL: admit all. Other than STATUS_OK is answered as a problem and the
      * body is dropped. */

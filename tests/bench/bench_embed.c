@@ -1,11 +1,14 @@
 /* Milliseconds a face of network_embed: batches of several sizes in interleaved rounds, one thread
  * unless told otherwise; medians over the rounds.
  *
- *   bench_embed DATA_DIRECTORY [--threads N] [--workers N] [--rounds N] [--batches 1,2,8]
- *               [--json]
- *
+ *   bench_embed DATA_DIRECTORY [--threads N] [--workers N] [--rounds N] [--batches 1,2,8] [--json]
+ *               [--clock wall|cpu] [--dump FILE]
+ * *
  * --workers N computes in N threads at once, each with its own network (N workers × THREADS), and
  * divides the time by all their faces: the table that chooses between n × 1 and 1 × n.
+ * --clock cpu counts the process's processor time instead, which a busy machine disturbs less.
+ * --dump FILE embeds 8 faces and writes them and their embeddings (float32) for onnx_peer.py
+ * --check.
  */
 #include "model/card.h"
 #include "model/network/network.h"
@@ -18,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { BATCHES_MAX = 16, WORKERS_MAX = 64, BATCH_MAX = 256 };
+enum { BATCHES_MAX = 16, WORKERS_MAX = 64, BATCH_MAX = 256, ROUNDS_MAX = 10000 };
 
 struct bench {
     const char *data;
@@ -26,18 +29,21 @@ struct bench {
     unsigned batches[BATCHES_MAX];
     size_t batches_count;
     bool json;
+    clockid_t clock;
+    const char *dump;
 };
 
 struct worker {
     struct network *network;
     float *faces, *out;
+    size_t face_bytes, embedding_bytes;
     unsigned batch, calls;
     pthread_barrier_t *start;
 };
 
-static double now_ms(void) {
+static double now_ms(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
@@ -55,8 +61,9 @@ static void parse(int argc, char **argv, struct bench *bench) {
     static const struct option options[] = {
         {"threads", required_argument, NULL, 't'}, {"workers", required_argument, NULL, 'w'},
         {"rounds", required_argument, NULL, 'r'},  {"batches", required_argument, NULL, 'b'},
-        {"json", no_argument, NULL, 'j'},          {NULL, 0, NULL, 0}};
-    *bench = (struct bench){.threads = 1, .workers = 1, .rounds = 15};
+        {"json", no_argument, NULL, 'j'},          {"clock", required_argument, NULL, 'c'},
+        {"dump", required_argument, NULL, 'd'},    {NULL, 0, NULL, 0}};
+    *bench = (struct bench){.threads = 1, .workers = 1, .rounds = 15, .clock = CLOCK_MONOTONIC};
     char batches[] = "1,2,8,16,32", *list = batches;
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -76,12 +83,18 @@ static void parse(int argc, char **argv, struct bench *bench) {
         case 'j':
             bench->json = true;
             break;
+        case 'c':
+            bench->clock = strcmp(optarg, "cpu") ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID;
+            break;
+        case 'd':
+            bench->dump = optarg;
+            break;
         default:
             exit(2);
         }
     }
-    if (optind + 1 != argc || bench->rounds == 0 || bench->rounds > 10000 || bench->workers == 0 ||
-        bench->workers > WORKERS_MAX)
+    if (optind + 1 != argc || bench->rounds == 0 || bench->rounds > ROUNDS_MAX ||
+        bench->workers == 0 || bench->workers > WORKERS_MAX)
         die("give the data directory, and sensible numbers");
     bench->data = argv[optind];
     for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
@@ -103,13 +116,15 @@ static struct worker open_worker(const struct bench *bench) {
     snprintf(path, sizeof(path), "%s/models/dlib-resnet/1/weights.safetensors", bench->data);
     if (network_open(&card, path, &worker.network, &err) != STATUS_OK)
         die(err.detail);
-    size_t length = (size_t)BATCH_MAX * 3 * card.input.side * card.input.side;
-    worker.faces = malloc(length * sizeof(float));
-    worker.out = malloc((size_t)BATCH_MAX * card.embedding_length * sizeof(float));
+    size_t length = (size_t)3 * card.input.side * card.input.side;
+    worker.face_bytes = length * sizeof(float);
+    worker.embedding_bytes = card.embedding_length * sizeof(float);
+    worker.faces = calloc(BATCH_MAX, worker.face_bytes);
+    worker.out = calloc(BATCH_MAX, worker.embedding_bytes);
     if (!worker.faces || !worker.out)
         die("out of memory");
     uint32_t state = 1; /* any pixels do: the time does not depend on them */
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < BATCH_MAX * length; i++) {
         state = state * 1664525u + 1013904223u;
         worker.faces[i] = (float)(state >> 8) / (float)(1u << 24) - 0.5f;
     }
@@ -129,7 +144,8 @@ static void *embed(void *argument) {
 }
 
 /* All workers embed `calls` batches at once -> milliseconds a face. */
-static double measure(struct worker *workers, unsigned count, unsigned batch, unsigned calls) {
+static double measure(struct worker *workers, unsigned count, unsigned batch, unsigned calls,
+                      clockid_t clock) {
     pthread_t threads[WORKERS_MAX];
     pthread_barrier_t start;
     pthread_barrier_init(&start, NULL, count + 1);
@@ -141,37 +157,56 @@ static double measure(struct worker *workers, unsigned count, unsigned batch, un
             die("cannot start a thread");
     }
     pthread_barrier_wait(&start);
-    double begun = now_ms();
+    double begun = now_ms(clock);
     for (unsigned i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
-    double took = now_ms() - begun;
+    double took = now_ms(clock) - begun;
     pthread_barrier_destroy(&start);
     return took / ((double)batch * calls * count);
+}
+
+static void dump(struct worker *worker, const char *path) {
+    enum { FACES = 8 };
+    struct error err;
+    if (network_embed(worker->network, worker->faces, FACES, worker->out, &err) != STATUS_OK)
+        die(err.detail);
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(worker->faces, worker->face_bytes, FACES, file) != FACES ||
+        fwrite(worker->out, worker->embedding_bytes, FACES, file) != FACES || fclose(file) != 0)
+        die("cannot write the dump");
+}
+
+static void run(const struct bench *bench, struct worker *workers) {
+    static double times[BATCHES_MAX][ROUNDS_MAX];
+    for (unsigned round = 0; round <= bench->rounds; round++) /* round 0 warms up */
+        for (size_t b = 0; b < bench->batches_count; b++) {
+            unsigned batch = bench->batches[b], calls = batch >= 16 ? 1 : 16 / batch;
+            double ms = measure(workers, bench->workers, batch, calls, bench->clock);
+            if (round > 0)
+                times[b][round - 1] = ms;
+        }
+    for (size_t b = 0; b < bench->batches_count; b++) {
+        qsort(times[b], bench->rounds, sizeof(double), by_value);
+        printf(bench->json ? "{\"batch\": %u, \"ms_a_face\": %.3f}\n"
+                           : "batch %2u: %7.3f ms a face\n",
+               bench->batches[b], times[b][bench->rounds / 2]);
+    }
 }
 
 int main(int argc, char **argv) {
     struct bench bench;
     struct error err;
     static struct worker workers[WORKERS_MAX];
-    static double times[BATCHES_MAX][10000];
 
     parse(argc, argv, &bench);
     if (network_runtime_open("cpu", bench.threads, &err) != STATUS_OK)
         die(err.detail);
     for (unsigned i = 0; i < bench.workers; i++)
         workers[i] = open_worker(&bench);
-    for (unsigned round = 0; round <= bench.rounds; round++) /* round 0 warms up */
-        for (size_t b = 0; b < bench.batches_count; b++) {
-            unsigned batch = bench.batches[b], calls = batch >= 16 ? 1 : 16 / batch;
-            double ms = measure(workers, bench.workers, batch, calls);
-            if (round > 0)
-                times[b][round - 1] = ms;
-        }
-    for (size_t b = 0; b < bench.batches_count; b++) {
-        qsort(times[b], bench.rounds, sizeof(double), by_value);
-        printf(bench.json ? "{\"batch\":%u,\"ms_a_face\":%.3f}\n" : "batch %2u: %7.3f ms a face\n",
-               bench.batches[b], times[b][bench.rounds / 2]);
-    }
+    if (bench.dump)
+        dump(&workers[0], bench.dump);
+    else
+        run(&bench, workers);
     for (unsigned i = 0; i < bench.workers; i++) {
         network_close(workers[i].network);
         free(workers[i].faces);

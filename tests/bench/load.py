@@ -133,8 +133,8 @@ class Server:
         self.log.close()
 
 
-def facepair(build, *options):
-    """Our server on free ports. Its access log is off: a bench measures no terminal."""
+def facepair(build, program="facepair"):
+    """Our server on free ports. It logs warnings only: a bench measures no terminal."""
     url, admin = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-    command = [str(build / "facepair"), "serve", "--listen", url[7:], "--admin-listen", admin, "--log-level", "warn"]
-    return Server(command + list(options), url, "/readyz")
+    command = [str(build / program), "serve", "--listen", url[7:], "--admin-listen", admin]
+    return Server(command + ["--data", str(TREE / "data"), "--log-level", "warn"], url, "/readyz")

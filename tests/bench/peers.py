@@ -19,7 +19,7 @@ PAIRS = 40
 
 def deepface(peer, workers):
     port = load.free_port()
-    command = [str(peer / "venv/bin/gunicorn"), f"--workers={workers}", "--timeout=300", f"--bind=127.0.0.1:{port}"]
+    command = [str(peer / "bin/gunicorn"), f"--workers={workers}", "--timeout=300", f"--bind=127.0.0.1:{port}"]
     env = dict(os.environ, DEEPFACE_HOME=str(peer / "home"), DEEPFACE_FACE_RECOGNITION_MODELS="Dlib",
                DEEPFACE_FACE_DETECTION_MODELS="dlib", DEEPFACE_LOG_LEVEL="40")
     return load.Server(command + ["deepface.api.src.app:create_app()"], f"http://127.0.0.1:{port}", "/", env, 120)
@@ -70,7 +70,7 @@ def report(results, peers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, required=True)
-    parser.add_argument("--peer", type=pathlib.Path, required=True, help="the folder that peers.sh has made")
+    parser.add_argument("--peer", type=pathlib.Path, required=True, help="the virtual environment of venv.sh")
     options = parser.parse_args()
     pairs, what = load.bench_pairs(PAIRS)
     with load.facepair(options.build.resolve()) as ours, deepface(options.peer, 1) as one, deepface(options.peer, 2) as two:

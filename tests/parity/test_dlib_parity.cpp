@@ -1,10 +1,11 @@
 /* facepair's dlib-resnet against dlib's own network, on chips cut by dlib.
  *
- *   test_dlib_parity PHOTOS DATA_DIRECTORY WEIGHTS.dat
+ *   test_dlib_parity PHOTOS DATA_DIRECTORY WEIGHTS.dat ENGINE
  *
- * What is compared: import (our reader, folding) + network (libtorch) + normalisation on one side,
- * dlib's deserialiser and layers on a BLAS on the other. */
+ * What is compared: import (our reader, folding) + network (by ENGINE: cpu or torch) +
+ * normalisation on one side, dlib's deserialiser and layers on a BLAS on the other. */
 #include "model/card.h"
+#include "model/network/engine.h"
 #include "model/network/network.h"
 #include "model/network/normalise.h"
 #include "tests/parity/plain_network.h"
@@ -15,6 +16,7 @@
 #include <csetjmp>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 extern "C" {
 #include <cmocka.h>
 }
@@ -26,6 +28,7 @@ constexpr size_t CHIPS_MIN = 20, INPUT = 3 * CHIP_SIDE * CHIP_SIDE;
 
 struct fixture {
     const char *photos, *data, *weights;
+    const struct network_engine *engine;
     struct card card;
     struct network *network;
     struct safetensors *tensors;
@@ -71,7 +74,8 @@ int open_all(void **) try {
     struct error err = {};
     if (network_runtime_open("cpu", 0, &err) != STATUS_OK ||
         card_read(directory.c_str(), &fixture.card, &err) != STATUS_OK ||
-        network_open(&fixture.card, weights.c_str(), &fixture.network, &err) != STATUS_OK ||
+        network_open_by(fixture.engine, &fixture.card, weights.c_str(), &fixture.network, &err) !=
+            STATUS_OK ||
         safetensors_open(weights.c_str(), &fixture.tensors, &err) != STATUS_OK) {
         print_error("%s\n", err.detail);
         return -1;
@@ -168,13 +172,14 @@ void a_mistaken_network_is_noticed(void **) {
 } // namespace
 
 int main(int argc, char **argv) {
-    if (argc != 4) {
-        std::fprintf(stderr, "usage: test_dlib_parity PHOTOS DATA_DIRECTORY WEIGHTS.dat\n");
+    if (argc != 5) {
+        std::fprintf(stderr, "usage: test_dlib_parity PHOTOS DATA_DIRECTORY WEIGHTS.dat ENGINE\n");
         return 2;
     }
     fixture.photos = argv[1];
     fixture.data = argv[2];
     fixture.weights = argv[3];
+    fixture.engine = std::strcmp(argv[4], "cpu") == 0 ? &network_engine_cpu : &network_engine_torch;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_component_is_within_a_ten_thousandth_of_dlibs),
         cmocka_unit_test(an_embedding_does_not_depend_on_its_batch),

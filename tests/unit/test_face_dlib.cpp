@@ -29,6 +29,8 @@ int open_models(void **) {
 }
 
 int close_models(void **) {
+    if (!loaded)
+        return 0;
     face_detector_destroy(loaded->ours);
     face_shape_close(loaded->shape);
     delete loaded;

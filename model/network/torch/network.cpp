@@ -1,6 +1,7 @@
-/* network.h over libtorch. Everything that can throw is inside the one catch-all of its function.
+/* network.h's functions over libtorch. Everything that can throw is inside the one catch-all of its
+ * function.
  */
-#include "model/network/network.h"
+#include "model/network/engine.h"
 #include "model/network/torch/architecture.h"
 #include "model/network/torch/runtime.h"
 
@@ -32,21 +33,21 @@ std::unique_ptr<architecture> create(const struct card &card, const char *path,
     throw std::runtime_error(std::string("unknown architecture ") + card.architecture);
 }
 
-} // namespace
-
-struct network {
+struct torch_network {
     std::unique_ptr<architecture> arch;
     c10::Device device;
     int64_t side, embedding_length;
 };
 
-extern "C" enum status network_open(const struct card *card, const char *weights_path,
-                                    struct network **result, struct error *err) try {
+bool takes(const struct card *) noexcept { return true; }
+
+enum status open_network(const struct card *card, const char *weights_path, void **state,
+                         struct error *err) noexcept try {
     c10::InferenceMode guard;
     runtime_enter_thread();
     c10::Device device = runtime_device();
-    *result = new network{create(*card, weights_path, device), device, card->input.side,
-                          card->embedding_length};
+    *state = new torch_network{create(*card, weights_path, device), device, card->input.side,
+                               card->embedding_length};
     return STATUS_OK;
 } catch (const c10::Error &cause) {
     return error_set(err, STATUS_INTERNAL, "%.100s: %s", weights_path,
@@ -57,10 +58,11 @@ extern "C" enum status network_open(const struct card *card, const char *weights
     return error_set(err, STATUS_INTERNAL, "%.100s: unknown failure", weights_path);
 }
 
-extern "C" void network_close(struct network *network) { delete network; }
+void close_network(void *state) noexcept { delete static_cast<torch_network *>(state); }
 
-extern "C" enum status network_embed(struct network *network, const float *faces, uint32_t n,
-                                     float *out, struct error *err) try {
+enum status embed(void *state, const float *faces, uint32_t n, float *out,
+                  struct error *err) noexcept try {
+    auto *network = static_cast<torch_network *>(state);
     c10::InferenceMode guard;
     runtime_enter_thread();
     at::Tensor x = at::from_blob(const_cast<float *>(faces), {n, 3, network->side, network->side},
@@ -77,3 +79,8 @@ extern "C" enum status network_embed(struct network *network, const float *faces
 } catch (...) {
     return error_set(err, STATUS_INTERNAL, "network: unknown failure");
 }
+
+} // namespace
+
+extern "C" const struct network_engine network_engine_torch = {"torch", takes, open_network,
+                                                               close_network, embed};

@@ -9,7 +9,11 @@
  * this is the one exception to "no globals".
  */
 #include "model/network/torch/runtime.h"
+#include "model/network/engine.h"
 #include "model/network/network.h"
+extern "C" {
+#include "server/cpus.h"
+}
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -18,7 +22,6 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <optional>
-#include <sched.h>
 #include <stdexcept>
 
 namespace {
@@ -50,11 +53,6 @@ enum status open_cuda(const char *device, c10::DeviceIndex index, struct error *
     return STATUS_OK;
 }
 
-int granted_cpus() {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 } // namespace
 
 c10::Device runtime_device() {
@@ -64,6 +62,10 @@ c10::Device runtime_device() {
 }
 
 void runtime_enter_thread() { at::set_num_threads(chosen_threads); }
+
+extern "C" bool network_runtime_on_cpu(void) { return chosen_device && chosen_device->is_cpu(); }
+
+extern "C" unsigned network_runtime_threads(void) { return static_cast<unsigned>(chosen_threads); }
 
 extern "C" enum status network_runtime_open(const char *device, unsigned threads,
                                             struct error *err) try {
@@ -76,7 +78,7 @@ extern "C" enum status network_runtime_open(const char *device, unsigned threads
     } else {
         return error_set(err, STATUS_INTERNAL, "device %s: not cpu or cuda:N", device);
     }
-    chosen_threads = threads ? static_cast<int>(threads) : granted_cpus();
+    chosen_threads = threads ? static_cast<int>(threads) : static_cast<int>(cpus_granted());
     at::set_num_interop_threads(1);
     runtime_enter_thread();
     return STATUS_OK;

@@ -1,0 +1,136 @@
+/* One round at a time: team_run writes what is to be done and counts `round` up under the lock; a
+ * helper that wakes to a new round works when its number is among the round's members, and the last
+ * to finish wakes the caller. A helper that is not among them may sleep through the round: the
+ * fields of the next one are written only when `busy` is 0, and nobody else reads them.
+ */
+#include "model/network/cpu/team.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct helper {
+    struct team *team;
+    unsigned member;
+    pthread_t thread;
+};
+
+struct team {
+    unsigned helpers_count;
+    pthread_mutex_t lock;
+    pthread_cond_t begun, finished;
+    /* Under the lock. */
+    bool closing;
+    unsigned long round;
+    unsigned members, busy;
+    int nice;
+    void (*work)(void *context, unsigned member);
+    void *context;
+    struct helper helpers[];
+};
+
+static void *helper_thread(void *argument) {
+    const struct helper *helper = argument;
+    struct team *team = helper->team;
+    unsigned long seen = 0;
+    int nice = getpriority(PRIO_PROCESS, (id_t)gettid());
+    pthread_mutex_lock(&team->lock);
+    for (;;) {
+        while (!team->closing && (team->round == seen || helper->member >= team->members))
+            pthread_cond_wait(&team->begun, &team->lock);
+        if (team->closing)
+            break;
+        seen = team->round;
+        void (*work)(void *, unsigned) = team->work;
+        void *context = team->context;
+        int wanted = team->nice;
+        pthread_mutex_unlock(&team->lock);
+        if (nice != wanted) {
+            /* On Linux a thread's id stands for the thread alone. A refusal costs only politeness.
+             */
+            setpriority(PRIO_PROCESS, (id_t)gettid(), wanted);
+            nice = wanted;
+        }
+        work(context, helper->member);
+        pthread_mutex_lock(&team->lock);
+        if (--team->busy == 0)
+            pthread_cond_signal(&team->finished);
+    }
+    pthread_mutex_unlock(&team->lock);
+    return NULL;
+}
+
+enum status team_create(unsigned threads, struct team **result, struct error *err) {
+    assert(threads > 0);
+    struct team *team = calloc(1, sizeof *team + (threads - 1) * sizeof team->helpers[0]);
+    if (!team)
+        return error_set(err, STATUS_INTERNAL, "Out of memory.");
+    pthread_mutex_init(&team->lock, NULL);
+    pthread_cond_init(&team->begun, NULL);
+    pthread_cond_init(&team->finished, NULL);
+    sigset_t all, before;
+    sigfillset(&all); /* signals are for the program's own thread */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = 0;
+    while (team->helpers_count < threads - 1 && !failure) {
+        struct helper *helper = &team->helpers[team->helpers_count];
+        *helper = (struct helper){.team = team, .member = team->helpers_count + 1};
+        failure = pthread_create(&helper->thread, NULL, helper_thread, helper);
+        if (!failure) {
+            pthread_setname_np(helper->thread, "embed");
+            team->helpers_count++;
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure) {
+        team_destroy(team);
+        return error_set(err, STATUS_INTERNAL, "A thread of the network cannot be started: %s.",
+                         strerror(failure));
+    }
+    *result = team;
+    return STATUS_OK;
+}
+
+void team_destroy(struct team *team) {
+    if (!team)
+        return;
+    pthread_mutex_lock(&team->lock);
+    team->closing = true;
+    pthread_mutex_unlock(&team->lock);
+    pthread_cond_broadcast(&team->begun);
+    for (unsigned i = 0; i < team->helpers_count; i++)
+        pthread_join(team->helpers[i].thread, NULL);
+    pthread_cond_destroy(&team->finished);
+    pthread_cond_destroy(&team->begun);
+    pthread_mutex_destroy(&team->lock);
+    free(team);
+}
+
+void team_run(struct team *team, unsigned members, void (*work)(void *context, unsigned member),
+              void *context) {
+    assert(members > 0 && members <= team->helpers_count + 1);
+    if (members > 1) {
+        pthread_mutex_lock(&team->lock);
+        assert(team->busy == 0);
+        team->members = members;
+        team->busy = members - 1;
+        team->nice = getpriority(PRIO_PROCESS, (id_t)gettid());
+        team->work = work;
+        team->context = context;
+        team->round++;
+        pthread_mutex_unlock(&team->lock);
+        pthread_cond_broadcast(&team->begun);
+    }
+    work(context, 0);
+    if (members > 1) {
+        pthread_mutex_lock(&team->lock);
+        while (team->busy)
+            pthread_cond_wait(&team->finished, &team->lock);
+        pthread_mutex_unlock(&team->lock);
+    }
+}

@@ -1,0 +1,49 @@
+/* Eight float32 and the products that all convolutions here consist of.
+ *
+ * accumulate() is the inner loop: for `pixels` inputs and 16 output channels it adds
+ *
+ *     sums[p][o] += sum over k < length of in[p][k] × weights[k][o]
+ *
+ * Six pixels × two vectors are twelve sums, which with two vectors of weights and one broadcast
+ * input fill the sixteen registers of AVX2; and twelve independent FMAs are more than the eight
+ * (two units × latency four) that keep the units busy. The order of additions does not depend on
+ * `pixels`: a pixel's value is the same bits in every batch.
+ */
+#ifndef FACEPAIR_MODEL_NETWORK_CPU_VECTOR_H
+#define FACEPAIR_MODEL_NETWORK_CPU_VECTOR_H
+
+#include <immintrin.h>
+#include <stddef.h>
+
+enum { VECTOR = 8, CHANNELS_BLOCK = 2 * VECTOR, PIXELS_MAX = 6 };
+
+typedef float vector __attribute__((vector_size(VECTOR * sizeof(float))));
+typedef float vector_anywhere
+    __attribute__((vector_size(VECTOR * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+static inline vector load(const float *from) { return *(const vector_anywhere *)from; }
+static inline void store(float *to, vector value) { *(vector_anywhere *)to = value; }
+static inline vector maximum(vector a, vector b) { return _mm256_max_ps(a, b); }
+/* The operand that is returned beside a NaN is the second: a NaN stays one. */
+static inline vector relu(vector x) { return maximum((vector){0}, x); }
+
+__attribute__((always_inline)) static inline void accumulate(unsigned pixels,
+                                                             const float *const *in, size_t length,
+                                                             const float *weights,
+                                                             vector (*sum)[2]) {
+    for (size_t k = 0; k < length; k++) {
+        vector w0 = load(weights), w1 = load(weights + VECTOR);
+        weights += CHANNELS_BLOCK;
+#pragma GCC unroll 6
+        for (unsigned p = 0; p < pixels; p++) {
+            sum[p][0] += in[p][k] * w0;
+            sum[p][1] += in[p][k] * w1;
+        }
+    }
+}
+
+/* How many groups of at most PIXELS_MAX; they are made as even as can be, because a group of one or
+ * two waits for its own sums. */
+static inline size_t groups_of(size_t pixels) { return (pixels + PIXELS_MAX - 1) / PIXELS_MAX; }
+
+#endif

@@ -1,0 +1,197 @@
+"""How the program starts, refuses to start, and ends."""
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+from service import DATA, PATIENCE_S, PROGRAM, STUB, Service, clean_environment, head, multipart, photo, read_answer
+
+PAIR = [("image1", b"first"), ("image2", b"second")]
+
+
+def fails(program, data, *options, **popen):
+    """The one line that a start that fails leaves; its exit code is 1."""
+    environment = clean_environment() | {"FACEPAIR_LISTEN": "127.0.0.1:0", "FACEPAIR_ADMIN_LISTEN": "off"}
+    done = subprocess.run([program, "serve", "--data", data, *options], capture_output=True, text=True,
+                          timeout=PATIENCE_S, env=environment, **popen)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert (done.returncode, len(lines), done.stdout) == (1, 1, ""), done.stderr
+    return lines[0]
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the real data to damage."""
+    return shutil.copytree(DATA, tmp_path / "data", copy_function=os.link)
+
+
+def rewrite(path, change):
+    data = path.read_bytes()
+    path.unlink()  # it is a hard link
+    path.write_bytes(change(data))
+
+
+WEIGHTS = "models/dlib-resnet/1/weights.safetensors"
+NEEDED = [WEIGHTS, "models/dlib-resnet/1/model.json", "models/dlib-resnet/active", "face/shape_predictor_5_face_landmarks.dat"]
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_missing_file_is_named(copied, name):
+    (copied / name).unlink()
+    assert name in fails(PROGRAM, copied)
+
+
+def test_altered_weights_are_named(copied):
+    rewrite(copied / WEIGHTS, lambda data: data[:-1] + bytes([data[-1] ^ 1]))
+    assert WEIGHTS in fails(PROGRAM, copied)
+
+
+@pytest.mark.parametrize("name", [name for name in NEEDED if not name.endswith("active")])
+def test_a_truncated_file_is_named(copied, name):
+    rewrite(copied / name, lambda data: data[:len(data) // 2])
+    assert name in fails(PROGRAM, copied)
+
+
+def test_a_data_directory_that_is_not_there_is_named(tmp_path):
+    assert str(tmp_path / "nowhere") in fails(PROGRAM, tmp_path / "nowhere")
+
+
+def test_a_data_directory_that_cannot_be_read_is_named(tmp_path, stub_data):
+    locked = shutil.copytree(stub_data, tmp_path / "locked")
+    locked.chmod(0)
+    tmp_path.chmod(0o755)
+    if os.getuid() != 0:
+        line = fails(STUB, locked)
+    else:
+        nobody = pwd.getpwnam("nobody")
+        program = shutil.copy(STUB, "/tmp/facepair-stub-of-test")  # the tree may be closed to nobody
+        try:
+            line = fails(program, locked, user=nobody.pw_uid, group=nobody.pw_gid, cwd="/")
+        finally:
+            os.unlink(program)
+    assert str(locked) in line and "ermission" in line
+
+
+def test_a_port_in_use_is_named(stub_data):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = fails(STUB, stub_data, f"--listen=127.0.0.1:{port}")
+        assert f"127.0.0.1:{port}" in line and "in use" in line
+        assert str(port) in fails(STUB, stub_data, f"--admin-listen=127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("option", ["--listen=0.0.0.0:0", "--listen=[::]:0", "--admin-listen=0.0.0.0:0",
+                                    "--metrics-listen=0.0.0.0:0"])
+def test_beyond_loopback_only_insecurely(stub_data, option):
+    assert "--insecure" in fails(STUB, stub_data, option)
+
+
+def test_insecure_serves_any_host(start_stub):
+    service = start_stub("--insecure", "--listen=0.0.0.0:0")
+    assert service.get("/v1/info", Host="anything.example").status == 200
+
+
+def test_a_default_rate_that_the_model_cannot_keep(stub_data):
+    line = fails(STUB, stub_data, "--default-max-fmr=0.00001")
+    assert "dlib-resnet@1" in line and "default-max-fmr" in line
+
+
+def test_an_unknown_default_model(stub_data):
+    assert "nobody" in fails(STUB, stub_data, "--model=nobody")
+
+
+def test_wrong_usage_exits_2(stub_data):
+    for options in (["--no-such-option"], ["--threads=many"], ["--timeout-ms=5"], ["--log-level=loud"]):
+        done = subprocess.run([STUB, "serve", "--data", stub_data, *options], capture_output=True, timeout=PATIENCE_S)
+        assert done.returncode == 2 and done.stderr
+
+
+def test_a_device_that_is_not_there(stub_data):
+    assert "cuda:7" in fails(PROGRAM, DATA, "--device=cuda:7")
+
+
+def test_the_log_is_json_lines_with_the_ready_event_first(start_stub):
+    service = start_stub()
+    service.verify(PAIR, X_Request_Id="logged-once")
+    event = service.event("request", request_id="logged-once")
+    assert (event["route"], event["status"], event["level"]) == ("/v1/verify", 200, "info")
+    assert "event\":\"ready" in service.log[0]
+    assert b"first" not in "".join(service.log).encode()
+
+
+def test_nothing_is_logged_when_it_is_off(stub_data, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen([STUB, "serve", "--data", stub_data, f"--listen=127.0.0.1:{port}", "--admin-listen=off",
+                                "--log-level=off"], stderr=subprocess.PIPE)
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except ConnectionRefusedError:
+            assert process.poll() is None
+    process.terminate()
+    assert (process.communicate(timeout=PATIENCE_S)[1], process.returncode) == (b"", 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_work_in_flight_is_answered_before_the_end(start_stub, number):
+    service = start_stub("--prepare-threads=1")
+    answers = []
+    slow = [("image1", b"STUB:slow 1"), ("image2", b"STUB:slow 2")]
+    clients = [threading.Thread(target=lambda: answers.append(service.verify(slow))) for _ in range(5)]
+    for client in clients:
+        client.start()
+    while b"\nfacepair_http_in_flight 6\n" not in service.get("/metrics", service.admin_port).body:
+        pass
+    service.signal(number)
+    for client in clients:
+        client.join()
+    assert [answer.status for answer in answers] == [200] * 5
+    assert service.wait() == 0
+    assert service.event("stopped")["drained"] is True
+
+
+def test_real_work_in_flight_is_answered_before_the_end():
+    service = Service(PROGRAM, DATA)
+    body, content_type = multipart([("image1", photo("obama3.jpg")), ("image2", photo("obama3.jpg"))])
+    with service.connect() as connection:
+        connection.sendall(head(service, [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]) + body)
+        while b"\nfacepair_http_in_flight 2\n" not in service.get("/metrics", service.admin_port).body:
+            pass
+        service.signal()
+        answer = read_answer(connection)
+    assert (answer.status, answer.json["verified"]) == (200, True)
+    assert service.wait() == 0
+
+
+def test_new_connections_are_refused_after_the_signal(start_stub):
+    service = start_stub()
+    service.signal()
+    assert service.wait() == 0
+    with pytest.raises(ConnectionError):
+        service.connect()
+
+
+def test_a_second_signal_ends_it_at_once(start_stub):
+    service = start_stub(FACEPAIR_STUB_BATCH_US="700000")
+    body, content_type = multipart(PAIR)
+    with service.connect() as connection:
+        connection.sendall(head(service, [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]) + body)
+        while b"\nfacepair_http_in_flight 2\n" not in service.get("/metrics", service.admin_port).body:
+            pass
+        service.signal(signal.SIGTERM)
+        service.event("draining")
+        service.signal(signal.SIGINT)
+        assert service.wait() == 128 + signal.SIGINT
+
+
+def test_no_metrics_on_the_public_listener_and_no_admin_when_off(start_stub):
+    service = start_stub("--metrics-listen=127.0.0.1:0")
+    assert service.get("/metrics").status == 404
+    assert service.get("/v1/info", service.admin_port).status == 404
+    assert service.get("/metrics", service.metrics_port).status == 200

@@ -1,0 +1,88 @@
+/* A tiny application behind a real listener on 127.0.0.1, its loop in a thread of its own, and a
+ * client made of plain sockets, for the tests of server/http.
+ *
+ *     GET  /livez            "ok" (a probe)
+ *     GET  /items/{item}     the item
+ *     POST /upload           multipart or JSON; answers "name=size;" for each part, "json=size;"
+ *     POST /wait             suspends; answered from another thread by fixture_release()
+ *     POST /denied           not admitted: overloaded
+ *     GET  /large            4 MiB
+ */
+#ifndef FACEPAIR_TESTS_HTTP_FIXTURE_H
+#define FACEPAIR_TESTS_HTTP_FIXTURE_H
+
+#include "server/http/listener.h"
+#include "server/http/reply.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    FIXTURE_MULTIPART_MAX = 4 * 1024 * 1024,
+    FIXTURE_JSON_MAX = 3 * 1024 * 1024,
+    FIXTURE_FILE_MAX = 3 * 1024 * 1024,
+    FIXTURE_FIELD_MAX = 256,
+    FIXTURE_PARTS_MAX = 8,
+    FIXTURE_LARGE = 4 * 1024 * 1024,
+    FIXTURE_WAITING_MAX = 1024,
+};
+
+struct fixture_options {
+    const char *const *allowed_origins, *const *allowed_hosts;
+    bool no_guard;
+    unsigned header_ms_max, body_ms_max, answer_ms_max, connections_max; /* 0: generous */
+};
+
+struct waiting {
+    struct loop_message message;
+    struct http_request *request;
+    struct fixture *fixture;
+};
+
+struct fixture {
+    struct loop *loop;
+    struct http_listener *listener;
+    struct metrics *metrics;
+    struct http_application application;
+    pthread_t thread;
+    unsigned port;
+    atomic_uint finished, abandoned, released, drained; /* calls of the application */
+    pthread_mutex_t lock;
+    struct waiting *waiting[FIXTURE_WAITING_MAX]; /* suspended in POST /wait */
+    unsigned waiting_count;
+    struct loop_message stop;
+};
+
+void fixture_start(struct fixture *fixture, const struct fixture_options *options);
+void fixture_stop(struct fixture *fixture);  /* drains; every client must have been answered */
+void fixture_drain(struct fixture *fixture); /* begins; fixture_stop then only waits */
+unsigned fixture_waiting(struct fixture *fixture);
+/* Answers all that wait, from this thread; how many these were. */
+unsigned fixture_release(struct fixture *fixture);
+/* The value of a line of the metrics' text that begins with `series`, 0 when there is none. */
+double fixture_metric(struct fixture *fixture, const char *series);
+bool eventually(bool (*condition)(struct fixture *), struct fixture *fixture); /* within 10 s */
+
+/* ---- the client ---- */
+struct response {
+    int status; /* 0: the connection ended before an answer */
+    char head[4096];
+    char body[4096]; /* its beginning */
+    size_t body_size;
+};
+
+int client_connect(const struct fixture *fixture);
+bool client_send(int fd, const void *bytes, size_t size); /* false: the server has closed */
+void client_say(int fd, const char *text);
+/* The next answer on the connection; `head_only` for the answer to HEAD. */
+void client_read(int fd, struct response *response, bool head_only);
+bool client_ended(int fd); /* the server closes without another byte, within 10 s */
+/* The value of a header of the answer into `value`; "" when absent. */
+const char *response_header(const struct response *response, const char *name, char *value,
+                            size_t value_size);
+/* Connects, says `text`, reads one answer, closes. */
+void client_ask(const struct fixture *fixture, const char *text, struct response *response);
+
+#endif

@@ -1,0 +1,424 @@
+/* Many requests on a connection, many connections, waiting requests, deadlines, the end. */
+#include "tests/unit/http_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct fixture fixture;
+static struct response response;
+static char value[512];
+
+static int start(void **state) {
+    (void)state;
+    fixture_start(&fixture, NULL);
+    return 0;
+}
+
+static int start_impatient(void **state) {
+    (void)state;
+    fixture_start(&fixture, &(struct fixture_options){
+                                .header_ms_max = 300, .body_ms_max = 300, .answer_ms_max = 300});
+    return 0;
+}
+
+static int start_narrow(void **state) {
+    (void)state;
+    fixture_start(&fixture, &(struct fixture_options){.connections_max = 1});
+    return 0;
+}
+
+static int stop(void **state) {
+    (void)state;
+    fixture_stop(&fixture);
+    return 0;
+}
+
+#define LIVE "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define WAIT "POST /wait HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+
+static bool one_waits(struct fixture *f) { return fixture_waiting(f) == 1; }
+static bool one_abandoned(struct fixture *f) { return atomic_load(&f->abandoned) == 1; }
+static bool nothing_in_flight(struct fixture *f) {
+    return fixture_metric(f, "facepair_http_in_flight") == 0;
+}
+
+static void assert_live(int fd) {
+    client_say(fd, LIVE);
+    client_read(fd, &response, false);
+    assert_int_equal(response.status, 200);
+}
+
+static void a_connection_serves_many_requests(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    for (int i = 0; i < 1000; i++)
+        assert_live(fd);
+    close(fd);
+    assert_int_equal(atomic_load(&fixture.finished), 1000);
+}
+
+static void pipelined_requests_are_answered_in_order(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    char text[4096] = "";
+    for (int i = 0; i < 20; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text),
+                 "GET /items/%d HTTP/1.1\r\nHost: localhost\r\n\r\n", i);
+    client_say(fd, text);
+    for (int i = 0; i < 20; i++) {
+        client_read(fd, &response, false);
+        assert_int_equal(response.status, 200);
+        assert_int_equal(atoi(response.body), i);
+    }
+    close(fd);
+}
+
+static void a_request_behind_a_waiting_one_waits_too(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    client_say(fd, WAIT LIVE);
+    assert_true(eventually(one_waits, &fixture));
+    fixture_release(&fixture);
+    client_read(fd, &response, false);
+    assert_string_equal(response.body, "waited");
+    client_read(fd, &response, false);
+    assert_string_equal(response.body, "ok");
+    close(fd);
+}
+
+static void http10_is_closed_after_the_answer(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    client_say(fd, "GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    char text[1024] = "";
+    size_t size = 0;
+    ssize_t got;
+    while ((got = recv(fd, text + size, sizeof text - 1 - size, 0)) > 0)
+        size += (size_t)got;
+    assert_non_null(strstr(text, " 200 OK\r\n"));
+    assert_non_null(strstr(text, "\r\n\r\nok"));
+    close(fd);
+}
+
+static void a_client_that_has_said_its_last_is_answered_and_closed(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    client_say(fd, LIVE);
+    shutdown(fd, SHUT_WR);
+    client_read(fd, &response, false);
+    assert_int_equal(response.status, 200);
+    assert_true(client_ended(fd));
+    close(fd);
+}
+
+static void uploads_that_are_broken_off_are_noticed(void **state) {
+    (void)state;
+    static const char zeros[200 * 1000];
+    for (int i = 0; i < 50; i++) {
+        int fd = client_connect(&fixture);
+        client_say(fd, "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+                       "Content-Type: application/json\r\n\r\n");
+        client_send(fd, zeros, sizeof zeros);
+        close(fd);
+    }
+    assert_true(eventually(nothing_in_flight, &fixture));
+    assert_int_equal(atomic_load(&fixture.finished), 0);
+}
+
+/* libmicrohttpd's own epoll thread stalls at exactly 128 ready sockets. */
+static void answer_all_at_once(unsigned count) {
+    int *fds = calloc(count, sizeof *fds);
+    for (unsigned i = 0; i < count; i++)
+        fds[i] = client_connect(&fixture);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < count; i++)
+            client_say(fds[i], LIVE);
+        for (unsigned i = 0; i < count; i++) {
+            client_read(fds[i], &response, false);
+            assert_int_equal(response.status, 200);
+        }
+    }
+    for (unsigned i = 0; i < count; i++)
+        client_say(fds[i], WAIT);
+    for (unsigned done = 0; done < count; usleep(1000))
+        done += fixture_release(&fixture);
+    for (unsigned i = 0; i < count; i++) {
+        client_read(fds[i], &response, false);
+        assert_int_equal(response.status, 200);
+        close(fds[i]);
+    }
+    free(fds);
+}
+
+static void connections_127(void **state) {
+    (void)state;
+    answer_all_at_once(127);
+}
+static void connections_128(void **state) {
+    (void)state;
+    answer_all_at_once(128);
+}
+static void connections_129(void **state) {
+    (void)state;
+    answer_all_at_once(129);
+}
+static void connections_256(void **state) {
+    (void)state;
+    answer_all_at_once(256);
+}
+static void connections_512(void **state) {
+    (void)state;
+    answer_all_at_once(512);
+}
+
+static void a_connection_past_the_limit_waits_for_its_turn(void **state) {
+    (void)state;
+    int first = client_connect(&fixture), second = client_connect(&fixture);
+    assert_live(first);
+    client_say(second, LIVE);
+    close(first);
+    client_read(second, &response, false);
+    assert_int_equal(response.status, 200);
+    close(second);
+}
+
+static void a_suspended_request_is_answered_from_another_thread(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    client_say(fd, WAIT);
+    assert_true(eventually(one_waits, &fixture));
+    assert_int_equal((int)fixture_metric(&fixture, "facepair_http_in_flight"), 1);
+    fixture_release(&fixture);
+    client_read(fd, &response, false);
+    assert_string_equal(response.body, "waited");
+    assert_live(fd);
+    close(fd);
+    assert_int_equal(atomic_load(&fixture.abandoned), 0);
+}
+
+static void a_client_that_leaves_while_suspended_is_noticed_once(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    client_say(fd, WAIT);
+    assert_true(eventually(one_waits, &fixture));
+    close(fd);
+    assert_true(eventually(one_abandoned, &fixture));
+    assert_int_equal(atomic_load(&fixture.released), 0); /* the reply is still owed */
+    fixture_release(&fixture);
+    assert_true(eventually(nothing_in_flight, &fixture));
+    assert_int_equal(atomic_load(&fixture.abandoned), 1);
+    assert_int_equal(atomic_load(&fixture.released), 1);
+    assert_int_equal(
+        (int)fixture_metric(&fixture, "facepair_rejected_total{reason=\"client_left\"}"), 1);
+}
+
+static void half_closing_counts_as_leaving(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    client_say(fd, WAIT);
+    assert_true(eventually(one_waits, &fixture));
+    shutdown(fd, SHUT_WR);
+    assert_true(eventually(one_abandoned, &fixture));
+    fixture_release(&fixture);
+    assert_true(eventually(nothing_in_flight, &fixture));
+    close(fd);
+}
+
+/* Sends one byte now and then until the server has closed the connection. */
+static void dribble_until_cut_off(int fd, char byte) {
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    for (int i = 0; i < 500; i++) {
+        char got;
+        ssize_t read = recv(fd, &got, 1, 0);
+        if (read == 0 || (read < 0 && errno != EAGAIN))
+            return;
+        assert_int_equal(read, -1);
+        send(fd, &byte, 1, MSG_NOSIGNAL);
+        usleep(20 * 1000);
+    }
+    fail_msg("the server never closed the connection");
+}
+
+static void a_header_that_dribbles_is_cut_off(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    client_say(fd, "GET /livez HTTP/1.1\r\nX: ");
+    dribble_until_cut_off(fd, 'x');
+    close(fd);
+    assert_true(fixture_metric(&fixture, "facepair_rejected_total{reason=\"timeout\"}") >= 1);
+}
+
+static void a_later_header_that_dribbles_is_cut_off(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    assert_live(fd);
+    dribble_until_cut_off(fd, 'G');
+    close(fd);
+}
+
+static void a_body_that_dribbles_is_cut_off(void **state) {
+    (void)state;
+    static const char *const lengths[] = {"Content-Length: 100000", "Transfer-Encoding: chunked"};
+    for (int i = 0; i < 2; i++) {
+        int fd = client_connect(&fixture);
+        client_say(fd, "POST /upload HTTP/1.1\r\nHost: localhost\r\n"
+                       "Content-Type: application/json\r\n");
+        client_say(fd, lengths[i]);
+        client_say(fd, "\r\n\r\nfff0\r\n");
+        dribble_until_cut_off(fd, ' ');
+        close(fd);
+    }
+    assert_int_equal(atomic_load(&fixture.finished), 0);
+}
+
+static void an_idle_connection_outlives_the_header_deadline(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    assert_live(fd);
+    usleep(900 * 1000); /* three times the deadline of a header */
+    assert_live(fd);
+    close(fd);
+}
+
+static void a_client_that_does_not_read_its_answer_is_cut_off(void **state) {
+    (void)state;
+    int fd = client_connect(&fixture);
+    client_say(fd, "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_true(eventually(nothing_in_flight, &fixture));
+    close(fd);
+}
+
+static void drain_answers_what_waits_and_closes_the_idle(void **state) {
+    (void)state;
+    fixture_start(&fixture, NULL);
+    int idle = client_connect(&fixture), busy = client_connect(&fixture);
+    assert_live(idle);
+    client_say(busy, WAIT);
+    assert_true(eventually(one_waits, &fixture));
+    fixture_drain(&fixture);
+    assert_true(client_ended(idle));
+    assert_int_equal(atomic_load(&fixture.drained), 0);
+    int late = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    getpeername(busy, (struct sockaddr *)&address, &size);
+    assert_int_equal(connect(late, (struct sockaddr *)&address, size), -1);
+    close(late);
+    fixture_release(&fixture);
+    client_read(busy, &response, false);
+    assert_string_equal(response.body, "waited");
+    assert_string_equal(response_header(&response, "Connection", value, sizeof value), "close");
+    assert_true(client_ended(busy));
+    fixture_stop(&fixture);
+    assert_int_equal(atomic_load(&fixture.drained), 1);
+    close(idle);
+    close(busy);
+}
+
+static void a_port_in_use_is_told(void **state) {
+    (void)state;
+    char address[64];
+    snprintf(address, sizeof address, "127.0.0.1:%u", fixture.port);
+    struct http_listener_options options = {
+        .role = HTTP_PUBLIC, .address = address, .connections_max = 1, .header_bytes_max = 1024};
+    struct http_listener *listener;
+    struct error err;
+    assert_int_equal(
+        http_listener_start(&options, &fixture.application, fixture.loop, &listener, &err),
+        STATUS_INTERNAL);
+    assert_non_null(strstr(err.detail, address));
+    assert_non_null(strstr(err.detail, "Address already in use"));
+}
+
+static void addresses_are_literal(void **state) {
+    (void)state;
+    static const char *const bad[] = {"",      "127.0.0.1",       "localhost:80", "127.0.0.1:",
+                                      ":80",   "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:8x",
+                                      "::1:80"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct http_listener_options options = {
+            .role = HTTP_PUBLIC, .address = bad[i], .connections_max = 1, .header_bytes_max = 1024};
+        struct http_listener *listener;
+        struct error err;
+        assert_int_equal(
+            http_listener_start(&options, &fixture.application, fixture.loop, &listener, &err),
+            STATUS_INTERNAL);
+    }
+    assert_true(http_address_is_loopback("127.0.0.1:80"));
+    assert_true(http_address_is_loopback("127.9.9.9:0"));
+    assert_true(http_address_is_loopback("[::1]:80"));
+    assert_false(http_address_is_loopback("0.0.0.0:80"));
+    assert_false(http_address_is_loopback("[::]:80"));
+    assert_false(http_address_is_loopback("128.0.0.1:80"));
+}
+
+/* Without descriptors left, accepting fails while the socket stays readable. */
+static void running_out_of_descriptors_does_not_spin(void **state) {
+    (void)state;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct rlimit before, none;
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = before;
+    none.rlim_cur = 3;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)fixture.port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    setrlimit(RLIMIT_NOFILE, &none);
+    int failure = connect(fd, (struct sockaddr *)&address, sizeof address);
+    clock_t begun = clock();
+    usleep(500 * 1000);
+    clock_t used = clock() - begun;
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(failure, 0);
+    assert_true(used < CLOCKS_PER_SEC / 50); /* spinning uses all it can get of half a second */
+    assert_live(fd);
+    close(fd);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+        TEST(a_connection_serves_many_requests),
+        TEST(pipelined_requests_are_answered_in_order),
+        TEST(a_request_behind_a_waiting_one_waits_too),
+        TEST(http10_is_closed_after_the_answer),
+        TEST(a_client_that_has_said_its_last_is_answered_and_closed),
+        TEST(uploads_that_are_broken_off_are_noticed),
+        TEST(connections_127),
+        TEST(connections_128),
+        TEST(connections_129),
+        TEST(connections_256),
+        TEST(connections_512),
+        cmocka_unit_test_setup_teardown(a_connection_past_the_limit_waits_for_its_turn,
+                                        start_narrow, stop),
+        TEST(a_suspended_request_is_answered_from_another_thread),
+        TEST(a_client_that_leaves_while_suspended_is_noticed_once),
+        TEST(half_closing_counts_as_leaving),
+        cmocka_unit_test_setup_teardown(a_header_that_dribbles_is_cut_off, start_impatient, stop),
+        cmocka_unit_test_setup_teardown(a_later_header_that_dribbles_is_cut_off, start_impatient,
+                                        stop),
+        cmocka_unit_test_setup_teardown(a_body_that_dribbles_is_cut_off, start_impatient, stop),
+        cmocka_unit_test_setup_teardown(an_idle_connection_outlives_the_header_deadline,
+                                        start_impatient, stop),
+        cmocka_unit_test_setup_teardown(a_client_that_does_not_read_its_answer_is_cut_off,
+                                        start_impatient, stop),
+        cmocka_unit_test(drain_answers_what_waits_and_closes_the_idle),
+        TEST(a_port_in_use_is_told),
+        TEST(addresses_are_literal),
+        TEST(running_out_of_descriptors_does_not_spin),
+#undef TEST
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,254 @@
+/* Requests that two readers may cut differently. Whatever libmicrohttpd makes of them, out of the
+ * bytes of one there comes at most one request: each test puts a second request where a body or a
+ * header line would hide it, and counts. */
+#include "tests/unit/http_fixture.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct fixture fixture;
+
+static int start(void **state) {
+    (void)state;
+    fixture_start(&fixture, NULL);
+    return 0;
+}
+
+static int stop(void **state) {
+    (void)state;
+    fixture_stop(&fixture);
+    return 0;
+}
+
+#define HIDDEN "GET /items/hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+/* Everything that comes back until the server closes; the client half-closes first when it has
+ * nothing more to say. */
+static size_t converse(const char *bytes, size_t size, char *text, size_t text_size) {
+    int fd = client_connect(&fixture);
+    client_send(fd, bytes, size);
+    shutdown(fd, SHUT_WR);
+    size_t got = 0;
+    ssize_t piece;
+    while (got + 1 < text_size && (piece = recv(fd, text + got, text_size - 1 - got, 0)) > 0)
+        got += (size_t)piece;
+    text[got] = '\0';
+    close(fd);
+    return got;
+}
+
+/* Counted by their framing, as a client reads them: libmicrohttpd writes the header of its own
+ * answer to a malformed Content-Length twice, and the second is then the first one's body. */
+static unsigned answers(const char *text) {
+    unsigned count = 0;
+    while (strncmp(text, "HTTP/1.1 ", 9) == 0) {
+        count++;
+        const char *length = strstr(text, "Content-Length: "), *body = strstr(text, "\r\n\r\n");
+        assert_true(length && body && length < body);
+        size_t size = strtoul(length + strlen("Content-Length: "), NULL, 10);
+        text = body + 4 + (strlen(body + 4) < size ? strlen(body + 4) : size);
+    }
+    return count;
+}
+
+/* At most one answer, no request finished, the hidden one not seen. */
+static void assert_refused_n(const char *bytes, size_t size) {
+    char text[16 * 1024];
+    converse(bytes, size, text, sizeof text);
+    assert_true(answers(text) <= 1);
+    assert_null(strstr(text, "hidden"));
+    assert_null(strstr(text, "HTTP/1.1 200"));
+    assert_int_equal(atomic_load(&fixture.finished), 0);
+}
+
+static void assert_refused(const char *bytes) { assert_refused_n(bytes, strlen(bytes)); }
+
+/* One answer, 200, and the hidden request was taken as what the outer one said it is. */
+static void assert_one_request(const char *bytes, size_t size) {
+    char text[16 * 1024];
+    converse(bytes, size, text, sizeof text);
+    assert_int_equal(answers(text), 1);
+    assert_null(strstr(text, "hidden"));
+    assert_true(atomic_load(&fixture.finished) <= 1);
+}
+
+#define POST "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+static void two_content_lengths(void **state) {
+    (void)state;
+    assert_refused(POST "Content-Length: 0\r\nContent-Length: 50\r\n\r\n" HIDDEN);
+    assert_refused(POST "Content-Length: 50\r\nContent-Length: 0\r\n\r\n" HIDDEN);
+    assert_refused(POST "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}" HIDDEN);
+    assert_refused(POST "Content-Length: 0, 50\r\n\r\n" HIDDEN);
+}
+
+static void malformed_content_lengths(void **state) {
+    (void)state;
+    static const char *const lengths[] = {
+        "+0", "-1", "0x0", "", " ", "1e1", "0 0", "99999999999999999999", "0\v"};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, POST "Content-Length: %s\r\n\r\n" HIDDEN, lengths[i]);
+        assert_refused(text);
+    }
+}
+
+static void content_length_with_transfer_encoding(void **state) {
+    (void)state;
+    assert_refused(POST "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN);
+    assert_refused(POST "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n" HIDDEN);
+    assert_refused(POST
+                   "Transfer-Encoding: chunked\r\ncontent-length: 500\r\n\r\n0\r\n\r\n" HIDDEN);
+}
+
+static void transfer_encodings_other_than_chunked(void **state) {
+    (void)state;
+    static const char *const encodings[] = {
+        "gzip, chunked",    "chunked, gzip", "identity", "xchunked",
+        "chunked, chunked", "chunked;q=1",   "",         "\"chunked\"",
+        "chunked,"};
+    for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, POST "Transfer-Encoding: %s\r\n\r\n0\r\n\r\n" HIDDEN,
+                 encodings[i]);
+        assert_refused(text);
+    }
+    assert_refused(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        "0\r\n\r\n" HIDDEN);
+    assert_refused("POST /upload HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                   "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN);
+}
+
+static void two_hosts(void **state) {
+    (void)state;
+    assert_refused("GET /items/a HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n" HIDDEN);
+    assert_refused("GET /items/a HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n\r\n" HIDDEN);
+}
+
+static void a_blank_before_the_colon(void **state) {
+    (void)state;
+    assert_refused(POST "Content-Length : 50\r\n\r\n" HIDDEN);
+    assert_refused(POST "Transfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n" HIDDEN);
+    assert_refused("GET /items/a HTTP/1.1\r\nHost : localhost\r\n\r\n" HIDDEN);
+}
+
+static void a_first_header_line_that_begins_with_a_blank(void **state) {
+    (void)state;
+    assert_refused("POST /upload HTTP/1.1\r\n Content-Length: 50\r\nHost: localhost\r\n"
+                   "Content-Type: application/json\r\n\r\n" HIDDEN);
+}
+
+static void control_characters_in_a_value(void **state) {
+    (void)state;
+    assert_refused(POST "X: a\rContent-Length: 50\r\nContent-Length: 0\r\n\r\n" HIDDEN);
+    assert_refused(POST "X: a\rTransfer-Encoding: chunked\r\n\r\n" HIDDEN);
+    assert_refused(POST "X: \x7f\r\n\r\n" HIDDEN);
+}
+
+/* ---- what libmicrohttpd reads leniently and does not tell: one request all the same ---- */
+static void a_folded_header_line_is_one_line(void **state) {
+    (void)state;
+    static const char fold[] = POST "X: a\r\n Content-Length: 500\r\nContent-Length: 47\r\n\r\n"
+                                    "GET /items/hidden HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_one_request(fold, sizeof fold - 1);
+}
+
+static void bare_line_feeds_end_lines(void **state) {
+    (void)state;
+    static const char bare[] = "POST /upload HTTP/1.1\nHost: localhost\nContent-Type: "
+                               "application/json\nContent-Length: 47\n\n"
+                               "GET /items/hidden HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_one_request(bare, sizeof bare - 1);
+}
+
+static void a_nul_ends_a_value(void **state) {
+    (void)state;
+    static const char nul[] = POST "X: a\0b\r\nContent-Length: 47\r\n\r\n"
+                                   "GET /items/hidden HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_one_request(nul, sizeof nul - 1);
+}
+
+static void a_nul_in_a_name_or_in_the_length(void **state) {
+    (void)state;
+    static const char name[] = POST "Content-Length\0x: 47\r\n\r\n" HIDDEN;
+    assert_refused_n(name, sizeof name - 1);
+    static const char length[] = POST "Content-Length: 47\0 9\r\n\r\n"
+                                      "GET /items/hidden HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_one_request(length, sizeof length - 1);
+}
+
+static void chunk_extensions_hide_nothing(void **state) {
+    (void)state;
+    static const char chunks[] = POST "Transfer-Encoding: chunked\r\n\r\n"
+                                      "2f;a=\"\r\n"
+                                      "GET /items/hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                                      "\r\n0;x\r\n\r\n";
+    assert_one_request(chunks, sizeof chunks - 1);
+}
+
+static void malformed_chunks(void **state) {
+    (void)state;
+    static const char *const chunks[] = {
+        "-1\r\n\r\n",           "0x0\r\n\r\n", "g\r\n\r\n", "ffffffffffffffffff\r\n",
+        "1\r\nab\r\n0\r\n\r\n", "\r\n",        " 0\r\n\r\n"};
+    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, POST "Transfer-Encoding: chunked\r\n\r\n%s" HIDDEN, chunks[i]);
+        assert_refused(text);
+    }
+}
+
+static void trailers_are_not_headers(void **state) {
+    (void)state;
+    static const char trailer[] = POST "Transfer-Encoding: chunked\r\n\r\n0\r\n"
+                                       "Content-Length: 47\r\nHost: evil\r\n\r\n";
+    assert_one_request(trailer, sizeof trailer - 1);
+}
+
+static void malformed_request_lines(void **state) {
+    (void)state;
+    static const char *const lines[] = {"GET\r\n",
+                                        "GET /items/a\r\n",
+                                        "GET /items/a HTTP/2.0\r\n",
+                                        "GET /items/a HTTP/1.1 x\r\n",
+                                        "GET /items/a http/1.1\r\n",
+                                        "\x16\x03\x01\x02\r\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "%sHost: localhost\r\nContent-Length: 47\r\n\r\n" HIDDEN,
+                 lines[i]);
+        assert_refused(text);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+        TEST(two_content_lengths),
+        TEST(malformed_content_lengths),
+        TEST(content_length_with_transfer_encoding),
+        TEST(transfer_encodings_other_than_chunked),
+        TEST(two_hosts),
+        TEST(a_blank_before_the_colon),
+        TEST(a_first_header_line_that_begins_with_a_blank),
+        TEST(control_characters_in_a_value),
+        TEST(a_folded_header_line_is_one_line),
+        TEST(bare_line_feeds_end_lines),
+        TEST(a_nul_ends_a_value),
+        TEST(a_nul_in_a_name_or_in_the_length),
+        TEST(chunk_extensions_hide_nothing),
+        TEST(malformed_chunks),
+        TEST(trailers_are_not_headers),
+        TEST(malformed_request_lines),
+#undef TEST
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
