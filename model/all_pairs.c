@@ -196,37 +196,57 @@ static bool gather_block(void *context, unsigned lane, const struct pair_block *
     return true;
 }
 
+static bool make_room(struct all_pairs_lane *lane, size_t more) {
+    size_t wanted = lane->shares_count + more;
+    if (wanted <= lane->shares_room)
+        return true;
+    wanted += wanted / 2;
+    struct all_pairs_share *grown = reallocarray(lane->shares, wanted, sizeof(*grown));
+    if (!grown)
+        return false;
+    lane->shares = grown;
+    lane->shares_room = wanted;
+    return true;
+}
+
+/* From how many shares each key has to where they begin; a run for each key that has any. */
+static bool begin_runs(struct all_pairs_lane *lane, size_t *counts, size_t keys,
+                       uint32_t first_person, uint32_t thresholds) {
+    for (size_t key = 0; key < keys; key++) {
+        size_t count = counts[key];
+        counts[key] = lane->shares_count;
+        lane->shares_count += count;
+        if (count == 0)
+            continue;
+        if (!grow((void **)&lane->runs, lane->runs_count, &lane->runs_room, sizeof(*lane->runs)))
+            return false;
+        lane->runs[lane->runs_count++] =
+            (struct all_pairs_run){first_person + (uint32_t)(key / thresholds),
+                                   (uint32_t)(key % thresholds), lane->shares_count};
+    }
+    return true;
+}
+
+static size_t key_of(const struct pending *pending, uint32_t first_person, uint32_t thresholds) {
+    return (size_t)(pending->person - first_person) * thresholds + pending->threshold;
+}
+
 /* Appends what was gathered to the lane by (person, threshold): a counting sort. */
 static bool settle(struct all_pairs_lane *lane, struct gathering *gathering, uint32_t first_person,
                    uint32_t people, uint32_t thresholds) {
     size_t keys = (size_t)people * thresholds;
     size_t *next = calloc(keys + 1, sizeof(*next));
-    bool well = next != NULL;
-    if (well && lane->shares_count + gathering->count > lane->shares_room) {
-        lane->shares_room = lane->shares_room * 3 / 2 + gathering->count;
-        void *grown = reallocarray(lane->shares, lane->shares_room, sizeof(*lane->shares));
-        well = grown != NULL;
-        lane->shares = well ? grown : lane->shares;
+    if (!next || !make_room(lane, gathering->count)) {
+        free(next);
+        return false;
     }
-    for (size_t i = 0; well && i < gathering->count; i++)
-        next[(size_t)(gathering->pending[i].person - first_person) * thresholds +
-             gathering->pending[i].threshold]++;
-    for (size_t key = 0; well && key < keys; key++) {
-        size_t count = next[key];
-        next[key] = lane->shares_count;
-        lane->shares_count += count;
-        if (count == 0)
-            continue;
-        well = grow((void **)&lane->runs, lane->runs_count, &lane->runs_room, sizeof(*lane->runs));
-        if (well)
-            lane->runs[lane->runs_count++] =
-                (struct all_pairs_run){first_person + (uint32_t)(key / thresholds),
-                                       (uint32_t)(key % thresholds), lane->shares_count};
-    }
+    for (size_t i = 0; i < gathering->count; i++)
+        next[key_of(&gathering->pending[i], first_person, thresholds)]++;
+    bool well = begin_runs(lane, next, keys, first_person, thresholds);
     for (size_t i = 0; well && i < gathering->count; i++) {
         const struct pending *pending = &gathering->pending[i];
-        size_t key = (size_t)(pending->person - first_person) * thresholds + pending->threshold;
-        lane->shares[next[key]++] = (struct all_pairs_share){pending->other, pending->share};
+        lane->shares[next[key_of(pending, first_person, thresholds)]++] =
+            (struct all_pairs_share){pending->other, pending->share};
     }
     gathering->count = 0;
     free(next);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const double DISTANCE_MAX = 1e9, LLR_MAX = 100;
 
@@ -33,32 +34,50 @@ static void expect_order(const struct json_node *table, const char *name,
     }
 }
 
+enum { ERROR_RATE_COLUMNS = 7 };
+static const struct {
+    const char *name;
+    enum direction direction;
+} ERROR_RATES[ERROR_RATE_COLUMNS] = {
+    {"threshold", RISING},     {"fmr", NOT_FALLING}, {"fmr_low", NOT_FALLING},
+    {"fmr_high", NOT_FALLING}, {"fnmr", NOT_RISING}, {"fnmr_low", NOT_RISING},
+    {"fnmr_high", NOT_RISING},
+};
+
+/* The numbers of a point, in the order of the columns. */
+static void spread(const struct error_rates_point *point, double cells[ERROR_RATE_COLUMNS]) {
+    const double values[ERROR_RATE_COLUMNS] = {
+        point->threshold,         point->fmr,  point->fmr_interval.low,
+        point->fmr_interval.high, point->fnmr, point->fnmr_interval.low,
+        point->fnmr_interval.high};
+    memcpy(cells, values, sizeof(values));
+}
+
+static struct error_rates_point gather(const double cells[ERROR_RATE_COLUMNS]) {
+    return (struct error_rates_point){.threshold = cells[0],
+                                      .fmr = cells[1],
+                                      .fmr_interval = {cells[2], cells[3]},
+                                      .fnmr = cells[4],
+                                      .fnmr_interval = {cells[5], cells[6]}};
+}
+
 static void read_error_rates(const struct json_node *root, struct error_rates *rates) {
-    static const struct {
-        const char *name;
-        size_t place; /* in a point */
-        enum direction direction;
-    } columns[] = {
-        {"threshold", offsetof(struct error_rates_point, threshold), RISING},
-        {"fmr", offsetof(struct error_rates_point, fmr), NOT_FALLING},
-        {"fmr_low", offsetof(struct error_rates_point, fmr_interval.low), NOT_FALLING},
-        {"fmr_high", offsetof(struct error_rates_point, fmr_interval.high), NOT_FALLING},
-        {"fnmr", offsetof(struct error_rates_point, fnmr), NOT_RISING},
-        {"fnmr_low", offsetof(struct error_rates_point, fnmr_interval.low), NOT_RISING},
-        {"fnmr_high", offsetof(struct error_rates_point, fnmr_interval.high), NOT_RISING},
-    };
     struct json_node table = json_read_object(root, "error_rates");
+    double cells[ERROR_RATES_POINTS_MAX][ERROR_RATE_COLUMNS];
     struct column column;
     size_t rows = 0;
-    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-        read_column(&table, columns[i].name, 0, i == 0 ? DISTANCE_MAX : 1, rows,
-                    ERROR_RATES_POINTS_MAX, &column);
-        expect_order(&table, columns[i].name, &column, columns[i].direction);
-        rows = column.count;
+    for (int i = 0; i < ERROR_RATE_COLUMNS; i++) {
+        const char *name = ERROR_RATES[i].name;
+        read_column(&table, name, 0, i == 0 ? DISTANCE_MAX : 1, rows, ERROR_RATES_POINTS_MAX,
+                    &column);
+        expect_order(&table, name, &column, ERROR_RATES[i].direction);
+        rows = i == 0 || column.count < rows ? column.count : rows;
         for (size_t row = 0; row < rows; row++)
-            *(double *)((char *)&rates->points[row] + columns[i].place) = column.values[row];
+            cells[row][i] = column.values[row];
     }
     rates->count = rows;
+    for (size_t row = 0; row < rows; row++)
+        rates->points[row] = gather(cells[row]);
 }
 
 static void read_calibration(const struct json_node *root, struct calibration *calibration) {
@@ -90,25 +109,19 @@ static void write_rounded(struct json_writer *json, double value) {
     json_write_real(json, NULL, strtod(digits, NULL));
 }
 
-static void write_points(struct json_writer *json, const char *name,
-                         const struct error_rates *rates, size_t place) {
-    json_write_array(json, name);
-    for (size_t i = 0; i < rates->count; i++)
-        write_rounded(json, *(const double *)((const char *)&rates->points[i] + place));
-    json_write_end(json);
-}
-
 static void write_error_rates(struct json_writer *json, const struct error_rates *rates,
                               const char *method) {
     json_write_object(json, "error_rates");
     json_write_text(json, "method", method);
-    write_points(json, "threshold", rates, offsetof(struct error_rates_point, threshold));
-    write_points(json, "fmr", rates, offsetof(struct error_rates_point, fmr));
-    write_points(json, "fmr_low", rates, offsetof(struct error_rates_point, fmr_interval.low));
-    write_points(json, "fmr_high", rates, offsetof(struct error_rates_point, fmr_interval.high));
-    write_points(json, "fnmr", rates, offsetof(struct error_rates_point, fnmr));
-    write_points(json, "fnmr_low", rates, offsetof(struct error_rates_point, fnmr_interval.low));
-    write_points(json, "fnmr_high", rates, offsetof(struct error_rates_point, fnmr_interval.high));
+    for (int i = 0; i < ERROR_RATE_COLUMNS; i++) {
+        json_write_array(json, ERROR_RATES[i].name);
+        for (size_t row = 0; row < rates->count; row++) {
+            double cells[ERROR_RATE_COLUMNS];
+            spread(&rates->points[row], cells);
+            write_rounded(json, cells[i]);
+        }
+        json_write_end(json);
+    }
     json_write_end(json);
 }
 

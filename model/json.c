@@ -236,14 +236,12 @@ size_t json_read_reals(const struct json_node *object, const char *name, double 
 
 static void copy_value(struct json_writer *writer, const char *name, json_t *value) {
     switch (json_typeof(value)) {
-    case JSON_OBJECT: {
-        const char *key;
-        json_t *member;
+    case JSON_OBJECT:
         json_write_object(writer, name);
-        json_object_foreach(value, key, member) copy_value(writer, key, member);
+        for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at))
+            copy_value(writer, json_object_iter_key(at), json_object_iter_value(at));
         json_write_end(writer);
         break;
-    }
     case JSON_ARRAY:
         json_write_array(writer, name);
         for (size_t i = 0; i < json_array_size(value); i++)
@@ -271,13 +269,13 @@ void json_copy_members(struct json_writer *writer, const struct json_node *objec
                        const char *const *except) {
     if (!usable(object))
         return;
-    const char *key;
-    json_t *member;
-    json_object_foreach((json_t *)object->value, key, member) {
+    json_t *value = (json_t *)object->value;
+    for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at)) {
+        const char *key = json_object_iter_key(at);
         bool left_out = false;
         for (const char *const *name = except; *name; name++)
             left_out |= strcmp(*name, key) == 0;
         if (!left_out)
-            copy_value(writer, key, member);
+            copy_value(writer, key, json_object_iter_value(at));
     }
 }

@@ -36,10 +36,13 @@ static enum status add_person(struct lines *lines, struct people *people, int fi
             return error_set(lines->err, STATUS_INTERNAL, "out of memory");
         people->list = grown;
     }
-    char *name = strdup(fields[0]);
-    if (!name)
+    struct person *person = &people->list[people->count];
+    person->name = strdup(fields[0]);
+    if (!person->name)
         return error_set(lines->err, STATUS_INTERNAL, "out of memory");
-    people->list[people->count++] = (struct person){name, images, PEOPLE_NO_GROUP};
+    person->images = images;
+    person->group = PEOPLE_NO_GROUP;
+    people->count++;
     people->images += images;
     return STATUS_OK;
 }

@@ -29,7 +29,7 @@ static inline void random_gallery(const uint32_t *images, uint32_t people, uint3
     assert_int_equal(gallery_create(people, sum, length, gallery, &err), STATUS_OK);
     float *next = gallery->embeddings;
     for (uint32_t i = 0; i < people; i++) {
-        double own[256];
+        double own[256] = {0};
         gallery->first[i + 1] = gallery->first[i] + images[i];
         for (uint32_t k = 0; k < length; k++)
             own[k] = random_normal(&generator);
