@@ -135,28 +135,19 @@ static bool run_group(void *context, unsigned number) {
     return well;
 }
 
-/* A float's share of rounding is not a refused pair. */
-static const double NOTHING = 1e-7;
-
-static struct interval without_events(uint32_t trials, struct interval neighbour) {
-    struct interval interval = interval_of_rate(0, trials);
-    interval.high = fmin(interval.high, neighbour.high);
-    return interval;
-}
-
-/* Where no replicate saw an event there is nothing to resample. FMR has no events up to some
- * threshold and FNMR from some threshold on; the rate can only be smaller there than at the
- * threshold beside it, so that one's bound holds too. */
-static void bound_without_events(const struct all_pairs_shares *shares, struct interval *fmr,
-                                 struct interval *fnmr) {
-    static const struct interval anything = {0, 1};
-    uint32_t count = shares->thresholds_count;
-    for (uint32_t t = count; t-- > 0;)
+/* Up to some threshold FMR has no events; there the rate can only be smaller than at the threshold
+ * beside it, so that one's bound holds too. FNMR is a mean over people, and whatever was seen in n
+ * of them, a part of 3 ÷ n of all people may be quite different and have been missed. */
+static void widen(const struct all_pairs_shares *shares, struct interval *fmr,
+                  struct interval *fnmr) {
+    const double of_pairs = interval_of_rate(0, shares->people / 2).high;
+    const double of_people = interval_of_rate(0, shares->people_paired).high;
+    for (uint32_t t = shares->thresholds_count; t-- > 0;) {
         if (fmr[t].high <= 0)
-            fmr[t] = without_events(shares->people / 2, t + 1 < count ? fmr[t + 1] : anything);
-    for (uint32_t t = 0; t < count; t++)
-        if (fnmr[t].high <= NOTHING)
-            fnmr[t] = without_events(shares->people_paired, t > 0 ? fnmr[t - 1] : anything);
+            fmr[t].high =
+                t + 1 < shares->thresholds_count ? fmin(of_pairs, fmr[t + 1].high) : of_pairs;
+        fnmr[t].high = fmax(fnmr[t].high, of_people);
+    }
 }
 
 static void fill_intervals(const struct bootstrap *bootstrap, struct interval *fmr,
@@ -167,7 +158,7 @@ static void fill_intervals(const struct bootstrap *bootstrap, struct interval *f
         fmr[t] = interval_of_replicates(bootstrap->fmr + place, bootstrap->replicates);
         fnmr[t] = interval_of_replicates(bootstrap->fnmr + place, bootstrap->replicates);
     }
-    bound_without_events(shares, fmr, fnmr);
+    widen(shares, fmr, fnmr);
 }
 
 enum status bootstrap_people(const struct all_pairs_shares *shares,

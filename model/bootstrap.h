@@ -6,10 +6,10 @@
  * rates over the replicates is the interval: 2.5th to 97.5th percentile. Resampling pairs instead
  * would take pairs that share a person for independent, and give intervals that are far too narrow.
  *
- * Where no pair at all was accepted (or refused) there is nothing to resample; then the rule of
- * three over the independent trials there are, ⌊people ÷ 2⌋ pairs of different people or the people
- * with two images, bounds the rate, or the bound at the next threshold where it is smaller. So all
- * bounds rise (FMR) or fall (FNMR) with the threshold, as the rates do.
+ * What nobody showed cannot be resampled. Where no impostor pair was accepted, the rule of three
+ * over the independent trials there are, ⌊people ÷ 2⌋ pairs of different people, bounds the FMR, or
+ * the bound at the next threshold where it is smaller. FNMR's bound is never below 3 ÷ people with
+ * two images. So all bounds rise (FMR) or fall (FNMR) with the threshold, as the rates do.
  */
 #ifndef FACEPAIR_MODEL_BOOTSTRAP_H
 #define FACEPAIR_MODEL_BOOTSTRAP_H

@@ -94,7 +94,8 @@ static void someone_drawn_k_times_weighs_k_in_each_of_their_pairs(void **state) 
         assert_true(fabs(fmr[t].low - expected_fmr.low) < 1e-6);
         assert_true(fabs(fmr[t].high - expected_fmr.high) < 1e-6);
         assert_true(fabs(fnmr[t].low - expected_fnmr.low) < 1e-6);
-        assert_true(fabs(fnmr[t].high - expected_fnmr.high) < 1e-6);
+        /* eight people have two images: nothing below 3/8 is claimed */
+        assert_true(fabs(fnmr[t].high - fmax(3.0 / 8, expected_fnmr.high)) < 1e-6);
     }
     all_pairs_shares_release(&shares);
     gallery_release(&gallery);
