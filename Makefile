@@ -5,7 +5,7 @@ CACHE := $(or $(FACEPAIR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facepair)
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp' '*.cu')
 LINE = @printf '  %-16s %s\n'
 
-.PHONY: help setup setup-test build models run test asan fuzz bench bench-peers format format-check lint install clean
+.PHONY: help setup setup-test build models run test asan fuzz parity-full bench bench-peers format format-check lint install clean
 
 help:
 	$(LINE) 'make run' 'set up, build and serve on 127.0.0.1:8080 (ARGS="--listen …" passes options)'
@@ -17,6 +17,7 @@ help:
 	$(LINE) 'make bench-peers' 'the same pairs through DeepFace'"'"'s API (downloads about 1 GB)'
 	$(LINE) 'make asan' 'the suite under AddressSanitizer and UBSan'
 	$(LINE) 'make fuzz' 'each parser of bytes for a minute (SECONDS=N)'
+	$(LINE) 'make parity-full' 'the notebook'"'"'s network of 64 million parameters against timm (downloads about 3 GB)'
 	$(LINE) 'make format' 'clang-format over the tree'
 	$(LINE) 'make lint' 'formatting check, cppcheck, clang-tidy'
 	$(LINE) 'make install' 'to PREFIX=$(PREFIX) (below DESTDIR, when set)'
@@ -51,6 +52,9 @@ asan: setup-test build models
 
 fuzz:
 	@setup/setup && setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz && setup/fuzz $(or $(SECONDS),60)
+
+parity-full: setup-test build
+	@setup/packages peers && cmake --build $(BUILD) --target vit_embed && tests/parity/vit/full.sh $(BUILD)
 
 bench: setup-test build models
 	@cmake --build $(BUILD) && tests/bench/bench.py --build $(BUILD)

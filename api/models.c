@@ -118,10 +118,13 @@ static json_t *card_json(struct service *service, const struct model_version *ve
 
 static json_t *measured_json(struct service *service, const struct model_version *version) {
     (void)service;
-    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "object", "model.metrics", "name",
-                     version->card.name, "version", version->card.version, "thresholds",
-                     model_thresholds_json(&version->card), "metrics",
-                     metrics_json(&version->card));
+    const struct card *card = &version->card;
+    json_t *evaluation =
+        card->evaluation ? json_loads(card->evaluation, JSON_REJECT_DUPLICATES, NULL) : json_null();
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "object", "model.metrics", "name",
+                     card->name, "version", card->version, "thresholds",
+                     model_thresholds_json(card), "metrics", metrics_json(card), "evaluation",
+                     evaluation);
 }
 
 /* Replies with what `render` makes of the version in the path. */

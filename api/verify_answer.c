@@ -33,6 +33,19 @@ static struct timings measure(const struct verify *verify) {
     };
 }
 
+static void write_rate(struct json_writer *json, const char *name, bool known, double value,
+                       struct interval interval) {
+    if (!known) {
+        json_write_null(json, name);
+        return;
+    }
+    json_write_object(json, name);
+    json_write_short(json, "value", value);
+    json_write_short(json, "low", interval.low);
+    json_write_short(json, "high", interval.high);
+    json_write_end(json);
+}
+
 static void write_decision(struct json_writer *json, const struct verify *verify) {
     const bool *given = verify->body.options.given;
     bool by_threshold = verify->decision.rule == DECISION_THRESHOLD;
@@ -44,9 +57,24 @@ static void write_decision(struct json_writer *json, const struct verify *verify
         json_write_null(json, "max_fmr");
     else
         json_write_short(json, "max_fmr", verify->decision.max_fmr);
-    json_write_null(json, "fmr");
-    json_write_null(json, "fnmr");
+    struct error_rates_point rates = {0};
+    bool known = decision_rates(&verify->version->card, verify->decision.threshold, &rates);
+    write_rate(json, "fmr", known, rates.fmr, rates.fmr_interval);
+    write_rate(json, "fnmr", known, rates.fnmr, rates.fnmr_interval);
     json_write_end(json);
+}
+
+static void write_evidence(struct json_writer *json, const struct verify *verify, double distance) {
+    double prior = verify->body.options.prior;
+    struct decision_evidence evidence;
+    if (decision_evidence(&verify->version->card, distance, prior, &evidence)) {
+        json_write_short(json, "probability", evidence.probability);
+        json_write_short(json, "log_likelihood_ratio", evidence.log_likelihood_ratio);
+    } else {
+        json_write_null(json, "probability");
+        json_write_null(json, "log_likelihood_ratio");
+    }
+    json_write_short(json, "prior", prior);
 }
 
 static void write_model(struct json_writer *json, const struct card *card) {
@@ -138,9 +166,7 @@ static char *answer_text(const struct verify *verify, double distance, bool veri
     json_write_text(json, "metric", card->distance);
     json_write_short(json, "threshold", verify->decision.threshold);
     write_decision(json, verify);
-    json_write_null(json, "probability");
-    json_write_null(json, "log_likelihood_ratio");
-    json_write_short(json, "prior", verify->body.options.prior);
+    write_evidence(json, verify, distance);
     write_model(json, card);
     json_write_array(json, "images");
     write_image(json, &verify->photos[0]);

@@ -1,273 +1,230 @@
-/* `facepair evaluate`: labelled pairs of photographs -> how often the model's decisions are right.
- * Each photograph is prepared and embedded once, in however many pairs it stands. */
-#include "cli/command.h"
-#include "cli/photographs.h"
-#include "model/dataset.h"
-#include "model/decision.h"
-#include "model/digest.h"
-#include "model/evaluation.h"
+/* `facepair evaluate`: labelled photographs -> how often the model's decisions are right. Each
+ * photograph is prepared and embedded once, in however many pairs it stands. */
+#include "cli/evaluate.h"
 
-#include <errno.h>
+#include "cli/command.h"
+#include "cli/faces.h"
+#include "model/file.h"
+#include "model/people.h"
+
+#include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char *const FACES[] = {"largest", "centre", "only", NULL};
-static const enum face_choice FACE_OF[] = {FACE_LARGEST, FACE_CENTRE, FACE_ONLY};
-static const char *const NO_FACES[] = {"reject", "centre", NULL};
-static const enum prepare_no_face NO_FACE_OF[] = {PREPARE_REJECT, PREPARE_CENTRE};
+/* ---- in common ---- */
 
-enum { PROTOCOL_SIZE = 64, BAR_WIDTH = 40 };
-
-struct settings {
-    const char *pairs, *images, *distances, *protocol, *data, *device;
-    double threshold;
-    unsigned face, no_face;
-    bool json;
-    int64_t threads;
-};
-
-/* Everything of one run; released as a whole. */
-struct run {
-    struct settings settings;
-    char protocol[PROTOCOL_SIZE];
-    char pairs_sha256[DIGEST_TEXT_SIZE];
-    struct dataset_pairs dataset;
-    struct session session;
-    struct photograph *photographs;   /* images_count */
-    float *embeddings;                /* (images_count, embedding_length) */
-    struct evaluation_pair *measured; /* the pairs of which both images have a face */
-    size_t measured_count, faces_not_found;
-    struct evaluation evaluation;
-};
-
-/* ---- computing ---- */
-
-static void progress(size_t done, size_t total) {
-    char bar[BAR_WIDTH + 1];
-    size_t filled = done * BAR_WIDTH / total;
-    memset(bar, '#', filled);
-    memset(bar + filled, '.', BAR_WIDTH - filled);
-    bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r[%s] %zu/%zu images%s", bar, done, total, done == total ? "\n" : "");
+enum status evaluate_open(const struct evaluate_settings *settings, const char *model,
+                          struct session *session, struct error *err) {
+    const struct session_options options = {.data = settings->data,
+                                            .device = settings->device,
+                                            .threads = (unsigned)settings->threads,
+                                            .model = model,
+                                            .trusted = &settings->trusted};
+    return session_open(&options, session, err);
 }
 
-static enum status embed_images(struct run *run, struct error *err) {
-    size_t count = run->dataset.images_count;
-    run->photographs = calloc(count, sizeof(*run->photographs));
-    run->embeddings = calloc(count * run->session.version->card.embedding_length, sizeof(float));
-    if (!run->photographs || !run->embeddings)
-        return error_set(err, STATUS_INTERNAL, "out of memory");
-    for (size_t i = 0; i < count; i++)
-        run->photographs[i].name = run->dataset.images[i];
-    const struct photographs_options options = {
-        .directory = run->settings.images,
-        .face = FACE_OF[run->settings.face],
-        .no_face = NO_FACE_OF[run->settings.no_face],
-        .progress = isatty(STDERR_FILENO) ? progress : NULL,
-    };
-    return photographs_embed(&run->session, &options, run->photographs, count, run->embeddings,
-                             err);
-}
-
-/* A photograph without a face is counted; one that cannot be read makes every number worthless. */
-static enum status check_images(struct run *run, struct error *err) {
-    for (size_t i = 0; i < run->dataset.images_count; i++) {
-        const struct photograph *photograph = &run->photographs[i];
-        bool found = photograph->status == STATUS_OK && photograph->about.face.score > 0;
-        if (photograph->status != STATUS_OK && !photograph_lacks_face(photograph)) {
-            *err = photograph->error;
-            return photograph->status;
-        }
-        run->faces_not_found += !found;
+void evaluate_print_points(const struct operating_point *points, size_t count) {
+    printf("max FMR   threshold  FMR (95 %%)                          FNMR (95 %%)\n");
+    for (size_t i = 0; i < count; i++) {
+        const struct error_rates_point *measured = &points[i].measured;
+        printf("%-9g %-10.5g %-10.3g (%.3g to %.3g)%*s%-9.4f (%.4f to %.4f)\n", points[i].fmr,
+               measured->threshold, measured->fmr, measured->fmr_interval.low,
+               measured->fmr_interval.high, 3, "", measured->fnmr, measured->fnmr_interval.low,
+               measured->fnmr_interval.high);
     }
+}
+
+static enum status version_path(const struct session *session, const char *file,
+                                char path[PATH_MAX], struct error *err) {
+    const struct card *card = &session->version->card;
+    int length = snprintf(path, PATH_MAX, "%s/models/%s/%s/%s", session->data, card->name,
+                          card->version, file);
+    if (length < 0 || length >= PATH_MAX)
+        return error_set(err, STATUS_INTERNAL, "%.180s: the name is too long", session->data);
     return STATUS_OK;
 }
 
-static enum status measure(struct run *run, struct error *err) {
-    uint32_t length = run->session.version->card.embedding_length;
-    run->measured = calloc(run->dataset.pairs_count, sizeof(*run->measured));
-    if (!run->measured)
-        return error_set(err, STATUS_INTERNAL, "out of memory");
-    for (size_t i = 0; i < run->dataset.pairs_count; i++) {
-        const struct dataset_pair *pair = &run->dataset.pairs[i];
-        if (run->photographs[pair->a].status != STATUS_OK ||
-            run->photographs[pair->b].status != STATUS_OK)
-            continue;
-        const float *a = run->embeddings + (size_t)pair->a * length;
-        const float *b = run->embeddings + (size_t)pair->b * length;
-        run->measured[run->measured_count++] = (struct evaluation_pair){
-            .distance = decision_distance(a, b, length), .same = pair->same};
-    }
-    return evaluation_measure(run->measured, run->measured_count, run->settings.threshold,
-                              &run->evaluation, err);
+/* A version is immutable: its evaluation may join it once. */
+static enum status record(const struct session *session, const char *json, size_t size,
+                          struct error *err) {
+    char path[PATH_MAX];
+    enum status status = version_path(session, "evaluation.json", path, err);
+    if (status == STATUS_OK && access(path, F_OK) == 0)
+        return error_set(err, STATUS_INTERNAL, "%.180s: is there already and is not replaced",
+                         path);
+    return status == STATUS_OK ? file_write(path, json, size, err) : status;
 }
 
-/* ---- telling ---- */
-
-static void print_for_people(const struct run *run) {
-    const struct evaluation *e = &run->evaluation;
-    const struct card *card = &run->session.version->card;
-    printf("model             %s@%s\n", card->name, card->version);
-    printf("protocol          %s (face: %s; without a face: %s)\n", run->protocol,
-           FACES[run->settings.face], NO_FACES[run->settings.no_face]);
-    printf("pairs             %zu of %zu (%zu genuine, %zu impostor)\n", e->pairs,
-           run->dataset.pairs_count, e->genuine, e->impostor);
-    printf("images            %u, %zu without the face asked for%s\n", run->dataset.images_count,
-           run->faces_not_found,
-           run->settings.no_face == 0 ? " (their pairs are left out)" : " (their centre is used)");
-    printf("threshold         %g\n", e->threshold);
-    printf("accuracy          %.4f\n", e->accuracy);
-    printf("precision         %.4f\n", e->precision);
-    printf("recall            %.4f\n", e->recall);
-    printf("F1                %.4f\n", e->f1);
-    printf("FMR, FNMR         %.4f, %.4f\n", e->fmr, e->fnmr);
-    printf("ROC AUC           %.6f\n", e->roc_auc);
-    printf("EER               %.4f (at threshold %.4f)\n", e->eer, e->eer_threshold);
-}
-
-static enum status print_json(const struct run *run, struct error *err) {
-    const struct card *card = &run->session.version->card;
-    const struct evaluation_report report = {.protocol = run->protocol,
-                                             .model = card->name,
-                                             .version = card->version,
-                                             .weights_sha256 = card->weights_sha256,
-                                             .pairs_sha256 = run->pairs_sha256,
-                                             .face = FACES[run->settings.face],
-                                             .no_face = NO_FACES[run->settings.no_face],
-                                             .pairs_listed = run->dataset.pairs_count,
-                                             .images = run->dataset.images_count,
-                                             .faces_not_found = run->faces_not_found,
-                                             .evaluation = &run->evaluation};
-    size_t size;
-    char *json = evaluation_json(&report, &size);
+enum status evaluate_emit(const struct evaluate_settings *settings, const struct session *session,
+                          char *json, size_t size, struct error *err) {
     if (!json)
         return error_set(err, STATUS_INTERNAL, "out of memory");
-    fwrite(json, 1, size, stdout);
+    enum status status = STATUS_OK;
+    if (settings->json)
+        fwrite(json, 1, size, stdout);
+    if (settings->record)
+        status = record(session, json, size, err);
     free(json);
-    return STATUS_OK;
+    return status;
 }
 
-/* One line a measured pair, in the order of the pairs file. */
-static enum status write_distances(const struct run *run, struct error *err) {
-    FILE *file = fopen(run->settings.distances, "we");
-    if (!file)
-        return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", run->settings.distances,
-                         strerror(errno));
-    fprintf(file, "same\tdistance\timage1\timage2\n");
-    size_t next = 0;
-    for (size_t i = 0; i < run->dataset.pairs_count; i++) {
-        const struct dataset_pair *pair = &run->dataset.pairs[i];
-        const struct photograph *a = &run->photographs[pair->a], *b = &run->photographs[pair->b];
-        if (a->status == STATUS_OK && b->status == STATUS_OK)
-            fprintf(file, "%d\t%.9g\t%s\t%s\n", pair->same, run->measured[next++].distance, a->name,
-                    b->name);
-    }
-    bool written = !ferror(file);
-    if (fclose(file) != 0 || !written)
-        return error_set(err, STATUS_INTERNAL, "%.180s: cannot be written",
-                         run->settings.distances);
-    return STATUS_OK;
+enum status evaluate_calibration_people(const struct session *session, char **hashes,
+                                        struct error *err) {
+    char path[PATH_MAX];
+    size_t size;
+    *hashes = NULL;
+    enum status status = version_path(session, "calibration-people.txt", path, err);
+    if (status != STATUS_OK || access(path, F_OK) != 0)
+        return status;
+    return file_read(path, (size_t)PEOPLE_MAX * PERSON_HASH_SIZE, hashes, &size, err);
 }
 
 /* ---- the command ---- */
 
-/* --protocol, or the pairs file's name without its directory and ending. */
-static void name_protocol(struct run *run) {
-    if (run->settings.protocol) {
-        snprintf(run->protocol, sizeof(run->protocol), "%s", run->settings.protocol);
+/* --protocol, or the file's name without its directory and ending. */
+static void name_protocol(struct evaluate_settings *settings) {
+    const char *path = settings->people ? settings->people : settings->pairs;
+    if (settings->protocol) {
+        snprintf(settings->protocol_name, EVALUATE_PROTOCOL_SIZE, "%s", settings->protocol);
         return;
     }
-    const char *slash = strrchr(run->settings.pairs, '/');
-    snprintf(run->protocol, sizeof(run->protocol), "%s", slash ? slash + 1 : run->settings.pairs);
-    char *dot = strrchr(run->protocol, '.');
-    if (dot && dot != run->protocol)
+    const char *slash = strrchr(path, '/');
+    snprintf(settings->protocol_name, EVALUATE_PROTOCOL_SIZE, "%s", slash ? slash + 1 : path);
+    char *dot = strrchr(settings->protocol_name, '.');
+    if (dot && dot != settings->protocol_name)
         *dot = '\0';
 }
 
-static enum status compute(struct run *run, struct error *err) {
-    enum status status = embed_images(run, err);
-    if (status == STATUS_OK)
-        status = check_images(run, err);
-    if (status == STATUS_OK)
-        status = measure(run, err);
-    if (status == STATUS_OK && run->settings.distances)
-        status = write_distances(run, err);
-    if (status == STATUS_OK && run->settings.json)
-        status = print_json(run, err);
-    else if (status == STATUS_OK)
-        print_for_people(run);
-    return status;
+/* NULL, or what does not go together. */
+static const char *mistake(const struct evaluate_settings *settings) {
+    if (!settings->images)
+        return "--images is needed";
+    if (!settings->pairs == !settings->people)
+        return "either --pairs or --all-pairs with --people is needed";
+    if (settings->all_pairs != (settings->people != NULL))
+        return "--all-pairs and --people go together";
+    if ((settings->split || settings->part || settings->groups) && !settings->people)
+        return "--split, --part and --groups need --people";
+    if (!settings->split != !settings->part)
+        return "--split and --part go together";
+    if ((settings->view2 || settings->distances) && !settings->pairs)
+        return "--view2 and --distances need --pairs";
+    if (settings->protocol && strlen(settings->protocol) >= EVALUATE_PROTOCOL_SIZE)
+        return "--protocol is too long";
+    return NULL;
 }
 
-static enum status evaluate(struct run *run, const char *model, struct error *err) {
-    const struct session_options options = {.data = run->settings.data,
-                                            .device = run->settings.device,
-                                            .threads = (unsigned)run->settings.threads,
-                                            .model = model};
-    name_protocol(run);
-    enum status status = digest_file(run->settings.pairs, run->pairs_sha256, err);
-    if (status == STATUS_OK)
-        status = dataset_pairs_read(run->settings.pairs, &run->dataset, err);
-    if (status != STATUS_OK)
-        return status;
-    status = session_open(&options, &run->session, err);
-    if (status == STATUS_OK) {
-        status = compute(run, err);
-        session_close(&run->session);
-    }
-    dataset_pairs_release(&run->dataset);
-    free(run->photographs);
-    free(run->embeddings);
-    free(run->measured);
-    return status;
+enum { OPTIONS_MAX = 24 };
+
+/* Appends rows to the table; returns how many it has then. */
+static size_t append(struct option_spec *table, size_t count, const struct option_spec *rows,
+                     size_t rows_count) {
+    assert(count + rows_count <= OPTIONS_MAX);
+    memcpy(table + count, rows, rows_count * sizeof(*rows));
+    return count + rows_count;
 }
 
-int cli_evaluate(int argc, char **argv) {
-    struct run run = {.settings = {.device = "cpu", .threshold = 0.6}};
-    struct settings *s = &run.settings;
-    const struct option_spec table[] = {
+/* What is measured. */
+static size_t add_data_options(struct evaluate_settings *s, struct option_spec *table,
+                               size_t count) {
+    const struct option_spec rows[] = {
         {"pairs", "FILE", "labelled pairs in LFW's format (pairs.txt, pairsDevTest.txt)",
          OPTION_STRING, .to.string = &s->pairs},
+        {"all-pairs", NULL, "measure all pairs of the people of --people", OPTION_FLAG,
+         .to.flag = &s->all_pairs},
+        {"people", "FILE", "people in LFW's format (people.txt, peopleDevTrain.txt)", OPTION_STRING,
+         .to.string = &s->people},
+        {"split", "FILE", "a split by person (model/lfw-development-split.txt)", OPTION_STRING,
+         .to.string = &s->split},
+        {"part", "NAME", "the part of the split to measure (evaluation)", OPTION_STRING,
+         .to.string = &s->part},
+        {"groups", "FILE", "lines \"NAME GROUP\": the error rates within each group too",
+         OPTION_STRING, .to.string = &s->groups},
         {"images", "DIR", "where NAME/NAME_0001.jpg stand", OPTION_STRING, .to.string = &s->images},
-        {"threshold", "T", "accept below this distance (0.6)", OPTION_REAL,
-         .to.real = &s->threshold, .real = {0, 1e9}},
         {"face", "WHICH", "largest (default), centre or only: the face used of several",
-         OPTION_CHOICE, .to.choice = &s->face, .choices = FACES},
+         OPTION_CHOICE, .to.choice = &s->face, .choices = FACES_WHICH},
         {"no-face", "WHAT",
          "reject (default): leave the image's pairs out, and count them; centre: use the box at "
-         "the "
-         "image's centre",
-         OPTION_CHOICE, .to.choice = &s->no_face, .choices = NO_FACES},
+         "the image's centre",
+         OPTION_CHOICE, .to.choice = &s->no_face, .choices = FACES_WITHOUT},
+    };
+    return append(table, count, rows, OPTIONS_COUNT(rows));
+}
+
+/* How, and where the figures go. */
+static size_t add_figure_options(struct evaluate_settings *s, struct option_spec *table,
+                                 size_t count) {
+    const struct option_spec rows[] = {
+        {"threshold", "T", "accept below this distance (0.6)", OPTION_REAL,
+         .to.real = &s->threshold, .real = {1e-6, 1e9}},
+        {"view2", NULL, "accuracy by folds, the threshold of each chosen on the others",
+         OPTION_FLAG, .to.flag = &s->view2},
         {"json", NULL, "print evaluation.json", OPTION_FLAG, .to.flag = &s->json},
+        {"record", NULL, "put evaluation.json into the version's directory, once", OPTION_FLAG,
+         .to.flag = &s->record},
+        {"plot", "FILE", "draw ROC, DET, distances and reliability (SVG)", OPTION_STRING,
+         .to.string = &s->plot},
         {"distances", "FILE", "write each pair's distance, tab-separated", OPTION_STRING,
          .to.string = &s->distances},
-        {"protocol", "NAME", "what the numbers are to be called (default: the pairs file's name)",
+        {"protocol", "NAME", "what the numbers are to be called (default: the file's name)",
          OPTION_STRING, .to.string = &s->protocol},
+        {"replicates", "N", "resamples for the intervals of --all-pairs (1000)", OPTION_INTEGER,
+         .to.integer = &s->replicates, .integer = {64, BOOTSTRAP_REPLICATES_MAX}},
+        {"seed", "N", "of the resamples (1)", OPTION_INTEGER, .to.integer = &s->seed,
+         .integer = {0, INT64_MAX}},
+    };
+    return append(table, count, rows, OPTIONS_COUNT(rows));
+}
+
+static size_t add_machine_options(struct evaluate_settings *s, struct option_spec *table,
+                                  size_t count) {
+    const struct option_spec rows[] = {
         {"data", "DIR", "the data directory", OPTION_STRING, .to.string = &s->data},
         {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &s->device},
         {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,
          .to.integer = &s->threads, .integer = {0, 1024}},
+        TRUST_OPTION(&s->trusted),
     };
+    return append(table, count, rows, OPTIONS_COUNT(rows));
+}
+
+static int evaluate(struct evaluate_settings *settings, int argc, char **argv) {
+    struct option_spec table[OPTIONS_MAX];
+    size_t count = add_data_options(settings, table, 0);
+    count = add_figure_options(settings, table, count);
+    count = add_machine_options(settings, table, count);
     const struct options options = {
         .command = "evaluate",
-        .arguments = "MODEL --pairs FILE --images DIR",
+        .arguments = "MODEL --images DIR --pairs FILE | --all-pairs --people FILE",
         .arguments_min = 1,
         .arguments_max = 1,
-        .summary = "Measures a model (NAME or NAME@VERSION) on labelled pairs of photographs.",
+        .summary = "Measures a model (NAME or NAME@VERSION) on labelled photographs: on a list of "
+                   "pairs, or\non all pairs of a list of people.",
         .table = table,
-        .count = OPTIONS_COUNT(table)};
+        .count = count};
     struct options_arguments arguments;
     int code;
     if (!options_parse(&options, argc, argv, &arguments, &code))
         return code;
-    if (!s->pairs || !s->images)
-        return options_mistake(&options, "--pairs and --images are needed");
-    if (s->protocol && strlen(s->protocol) >= PROTOCOL_SIZE)
-        return options_mistake(&options, "--protocol has at most %d bytes", PROTOCOL_SIZE - 1);
+    const char *wrong = mistake(settings);
+    if (wrong)
+        return options_mistake(&options, "%s", wrong);
+    name_protocol(settings);
     struct error err;
-    if (evaluate(&run, arguments.values[0], &err) != STATUS_OK)
+    enum status status = settings->people ? evaluate_people(settings, arguments.values[0], &err)
+                                          : evaluate_pairs(settings, arguments.values[0], &err);
+    if (status != STATUS_OK)
         return cli_failed(options.command, err.detail);
     return cli_flushed(options.command);
+}
+
+int cli_evaluate(int argc, char **argv) {
+    struct evaluate_settings settings = {
+        .device = "cpu", .threshold = 0.6, .replicates = BOOTSTRAP_REPLICATES, .seed = 1};
+    int code = evaluate(&settings, argc, argv);
+    option_list_release(&settings.trusted);
+    return code;
 }

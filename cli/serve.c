@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/data.h"
 #include "cli/serve_settings.h"
+#include "cli/trust.h"
 #include "model/network/network.h"
 #include "server/log.h"
 
@@ -160,6 +161,8 @@ static enum status start(struct server *server, const struct serve_settings *s, 
                          const char *const addresses[LISTENERS], struct error *err) {
     enum status status = network_runtime_open(s->device, (unsigned)s->threads, err);
     if (status == STATUS_OK)
+        status = trust_modules(&s->trusted_modules, err);
+    if (status == STATUS_OK)
         status = loop_create(&server->loop, err);
     if (status != STATUS_OK)
         return status;
@@ -229,5 +232,6 @@ int cli_serve(int argc, char **argv) {
     }
     option_list_release(&settings.allowed_hosts);
     option_list_release(&settings.allowed_origins);
+    option_list_release(&settings.trusted_modules);
     return code;
 }

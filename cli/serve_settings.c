@@ -1,6 +1,7 @@
 #include "cli/serve_settings.h"
 
 #include "api/service.h"
+#include "cli/trust.h"
 #include "server/log.h"
 
 static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", "off", NULL};
@@ -57,6 +58,7 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
          .to.list = &s->allowed_hosts},
         {"allowed-origin", "ORIGIN", "a web origin that may call; repeatable", OPTION_LIST,
          .to.list = &s->allowed_origins},
+        TRUST_OPTION(&s->trusted_modules),
         {"insecure", NULL, "listen beyond loopback and accept any Host, without keys", OPTION_FLAG,
          .to.flag = &s->insecure},
         {"log-level", "LEVEL", "debug, info, warn, error or off (info)", OPTION_CHOICE,

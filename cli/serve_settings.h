@@ -14,7 +14,7 @@ struct serve_settings {
     int64_t connections, timeout_ms, header_bytes, header_ms, body_ms;
     int64_t image_bytes, image_pixels, multipart_bytes, json_bytes, bodies_bytes;
     int64_t prepare_queue, embed_queue;
-    struct option_list allowed_hosts, allowed_origins;
+    struct option_list allowed_hosts, allowed_origins, trusted_modules;
 };
 
 struct serve_settings serve_settings_default(void);

@@ -4,6 +4,7 @@
 #define FACEPAIR_CLI_SESSION_H
 
 #include "cli/data.h"
+#include "cli/trust.h"
 #include "model/registry.h"
 
 struct session_options {
@@ -11,6 +12,7 @@ struct session_options {
     const char *device; /* "cpu", "cuda:N" */
     unsigned threads;   /* 0: one for each CPU granted, and the network's measured default */
     const char *model;  /* NAME or NAME@VERSION; NULL: the default one */
+    const struct option_list *trusted; /* --allow-torchscript */
 };
 
 struct session {

@@ -20,6 +20,7 @@ struct settings {
     unsigned face;
     bool json, check;
     int64_t threads;
+    struct option_list trusted;
 };
 
 struct run {
@@ -156,7 +157,8 @@ static enum status verify(struct run *run, struct error *err) {
     const struct session_options options = {.data = run->settings.data,
                                             .device = run->settings.device,
                                             .threads = (unsigned)run->settings.threads,
-                                            .model = run->settings.model};
+                                            .model = run->settings.model,
+                                            .trusted = &run->settings.trusted};
     enum status status = session_open(&options, &run->session, err);
     if (status != STATUS_OK)
         return status;
@@ -171,9 +173,8 @@ static enum status verify(struct run *run, struct error *err) {
     return status;
 }
 
-int cli_verify(int argc, char **argv) {
-    struct run run = {.settings = {.device = "cpu", .max_fmr = NAN, .threshold = NAN}};
-    struct settings *s = &run.settings;
+static int verify_command(struct run *run, int argc, char **argv) {
+    struct settings *s = &run->settings;
     const struct option_spec table[] = {
         {"model", "NAME", "NAME or NAME@VERSION (default: the default model)", OPTION_STRING,
          .to.string = &s->model},
@@ -189,6 +190,7 @@ int cli_verify(int argc, char **argv) {
         {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &s->device},
         {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,
          .to.integer = &s->threads, .integer = {0, 1024}},
+        TRUST_OPTION(&s->trusted),
     };
     const struct options options = {.command = "verify",
                                     .arguments = "A B",
@@ -205,10 +207,17 @@ int cli_verify(int argc, char **argv) {
     if (!isnan(s->max_fmr) && !isnan(s->threshold))
         return options_mistake(&options, "--max-fmr and --threshold exclude each other");
     for (size_t i = 0; i < SIDES; i++)
-        run.photographs[i].name = arguments.values[i];
+        run->photographs[i].name = arguments.values[i];
     struct error err;
-    if (verify(&run, &err) != STATUS_OK)
+    if (verify(run, &err) != STATUS_OK)
         return cli_failed(options.command, err.detail);
     code = cli_flushed(options.command);
-    return code == EXIT_DONE && s->check && !run.verified ? EXIT_NOT_ONE_PERSON : code;
+    return code == EXIT_DONE && s->check && !run->verified ? EXIT_NOT_ONE_PERSON : code;
+}
+
+int cli_verify(int argc, char **argv) {
+    struct run run = {.settings = {.device = "cpu", .max_fmr = NAN, .threshold = NAN}};
+    int code = verify_command(&run, argc, argv);
+    option_list_release(&run.settings.trusted);
+    return code;
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CROP_PCT_MIN 0.1
+
 enum { CARD_FORMAT = 1, SIDE_MIN = 16, SIDE_MAX = 1024, EMBEDDING_LENGTH_MAX = 4096 };
 
 bool card_name_valid(const char *name) {
@@ -31,6 +33,10 @@ bool card_version_valid(const char *version) {
            strspn(version, "0123456789") == length;
 }
 
+static bool is_torchscript(const struct card *card) {
+    return strcmp(card->architecture, "torchscript") == 0;
+}
+
 /* A word of a closed vocabulary: anything else is a card for a newer program. */
 static void expect_word(const struct json_node *object, const char *name, const char *expected,
                         char *text, size_t size) {
@@ -41,17 +47,38 @@ static void expect_word(const struct json_node *object, const char *name, const 
     snprintf(text, size, "%s", word);
 }
 
+static enum card_input_kind read_kind(const struct json_node *input) {
+    char kind[32] = "";
+    json_read_text(input, "kind", kind, sizeof(kind));
+    if (kind[0] && strcmp(kind, "chip") != 0 && strcmp(kind, "frame") != 0)
+        json_fault(input, "kind \"%s\" is not known (only \"chip\" and \"frame\")", kind);
+    return strcmp(kind, "frame") == 0 ? CARD_INPUT_FRAME : CARD_INPUT_CHIP;
+}
+
 static void read_input(const struct json_node *root, struct card_input *input) {
     struct json_node node = json_read_object(root, "input");
-    char kind[32];
-    expect_word(&node, "kind", "chip", kind, sizeof(kind));
-    input->kind = CARD_INPUT_CHIP;
+    input->kind = read_kind(&node);
     int64_t side = 0;
     json_read_integer(&node, "side", SIDE_MIN, SIDE_MAX, &side);
     input->side = (uint32_t)side;
-    json_read_real(&node, "padding", 0, 4, &input->padding);
+    if (input->kind == CARD_INPUT_CHIP) {
+        json_read_real(&node, "padding", 0, 4, &input->padding);
+    } else {
+        char interpolation[32];
+        expect_word(&node, "interpolation", "bicubic", interpolation, sizeof(interpolation));
+        json_read_real(&node, "crop_pct", CROP_PCT_MIN, 1, &input->crop_pct);
+    }
     json_read_floats(&node, "mean", 0, 255, 3, input->mean);
     json_read_floats(&node, "std", 1e-3, 1e6, 3, input->std);
+}
+
+static void read_network(const struct json_node *root, struct card *card) {
+    if (strcmp(card->architecture, "vit") != 0)
+        return;
+    struct json_node node = json_read_object(root, "network");
+    card_vit_read(&node, card->input.side, &card->vit);
+    if (card->vit.width != card->embedding_length)
+        json_fault(&node, "the width is not the embedding's length");
 }
 
 static void read_embedding(const struct json_node *root, struct card *card) {
@@ -64,8 +91,8 @@ static void read_embedding(const struct json_node *root, struct card *card) {
 
 static void read_weights(const struct json_node *root, struct card *card) {
     struct json_node node = json_read_object(root, "weights");
-    char file[32];
-    expect_word(&node, "file", "weights.safetensors", file, sizeof(file));
+    expect_word(&node, "file", is_torchscript(card) ? "module.pt" : "weights.safetensors",
+                card->weights_file, sizeof(card->weights_file));
     json_read_text(&node, "sha256", card->weights_sha256, sizeof(card->weights_sha256));
     size_t length = strlen(card->weights_sha256);
     if (length != DIGEST_TEXT_SIZE - 1 ||
@@ -104,8 +131,10 @@ static void read_card(const struct json_node *root, struct card *card) {
     json_read_text(root, "architecture", card->architecture, sizeof(card->architecture));
     read_input(root, &card->input);
     read_embedding(root, card);
+    read_network(root, card);
     read_weights(root, card);
     read_thresholds(root, card);
+    card_measured_read(root, &card->measured);
 }
 
 static void read_metrics(const struct json_node *root, struct card_metrics *metrics) {
@@ -164,6 +193,13 @@ enum status card_metrics_read(const char *path, struct card_metrics *metrics, st
     return status == STATUS_OK ? STATUS_OK : name_file(path, &cause, err);
 }
 
+static enum status read_evaluation(const char *path, struct card *card, struct error *err) {
+    size_t size;
+    enum status status = card_metrics_read(path, &card->metrics, err);
+    return status == STATUS_OK ? file_read(path, JSON_BYTES_MAX, &card->evaluation, &size, err)
+                               : status;
+}
+
 /* The last two segments of the directory are the model's name and version: a version directory that
  * was copied or renamed would otherwise answer under another's name. */
 static enum status check_place(const char *directory, const char *path, const struct card *card,
@@ -187,6 +223,14 @@ static enum status check_place(const char *directory, const char *path, const st
     return name_file(path, &cause, err);
 }
 
+enum status card_read_file(const char *path, struct card *card, struct error *err) {
+    memset(card, 0, sizeof(*card));
+    enum status status = read_model_json(path, card, err);
+    if (status != STATUS_OK)
+        card_release(card);
+    return status;
+}
+
 enum status card_read(const char *directory, struct card *card, struct error *err) {
     memset(card, 0, sizeof(*card));
     char path[PATH_MAX];
@@ -198,7 +242,7 @@ enum status card_read(const char *directory, struct card *card, struct error *er
         status = check_place(directory, path, card, err);
     snprintf(path, sizeof(path), "%s/evaluation.json", directory);
     if (status == STATUS_OK && access(path, F_OK) == 0)
-        status = card_metrics_read(path, &card->metrics, err);
+        status = read_evaluation(path, card, err);
     if (status != STATUS_OK)
         card_release(card);
     return status;
@@ -206,5 +250,6 @@ enum status card_read(const char *directory, struct card *card, struct error *er
 
 void card_release(struct card *card) {
     free(card->json);
+    free(card->evaluation);
     memset(card, 0, sizeof(*card));
 }

@@ -3,6 +3,8 @@
 #ifndef FACEPAIR_MODEL_CARD_H
 #define FACEPAIR_MODEL_CARD_H
 
+#include "model/card_measured.h"
+#include "model/card_vit.h"
 #include "server/status.h"
 
 #include <stdbool.h>
@@ -16,11 +18,15 @@ extern "C" {
 enum { CARD_NAME_MAX = 63, CARD_VERSION_MAX = 20, CARD_THRESHOLDS_MAX = 16 };
 enum card_input_kind { CARD_INPUT_CHIP, CARD_INPUT_FRAME };
 
+/* chip: the aligned face. frame: the whole upright photograph, resized so that its short side is
+ * floor(side / crop_pct), and of that the centre (model/image/resize.h); a face must still be
+ * found. */
 struct card_input {
     enum card_input_kind kind;
-    uint32_t side;  /* the input is (3, side, side) */
-    double padding; /* of the aligned chip, as dlib's */
-    float mean[3];  /* value = (pixel − mean) / std, pixel in 0…255, channels R, G, B */
+    uint32_t side;   /* the input is (3, side, side) */
+    double padding;  /* of the aligned chip, as dlib's; 0 for a frame */
+    double crop_pct; /* of a frame, as timm's; 0 for a chip */
+    float mean[3];   /* value = (pixel − mean) / std, pixel in 0…255, channels R, G, B */
     float std[3];
 };
 
@@ -41,20 +47,26 @@ struct card_metrics {
 
 struct card {
     char name[CARD_NAME_MAX + 1], version[CARD_VERSION_MAX + 1];
-    char architecture[32]; /* "dlib-resnet" */
+    char architecture[32]; /* "dlib-resnet", "vit", "torchscript" */
     struct card_input input;
     uint32_t embedding_length;
-    char distance[16]; /* "euclidean" */
+    char distance[16];     /* "euclidean" */
+    struct card_vit vit;   /* zero unless the architecture is "vit" */
+    char weights_file[32]; /* in the version's directory: "weights.safetensors"; "module.pt" */
     char weights_sha256[65];
     size_t thresholds_count; /* by falling fmr */
     struct card_threshold thresholds[CARD_THRESHOLDS_MAX];
+    struct card_measured measured; /* counts 0: not calibrated */
     struct card_metrics metrics;
-    char *json; /* the card as it stands on disk, for GET /v1/models/NAME; owned */
+    char *json;       /* the card as it stands on disk, for GET /v1/models/NAME; owned */
+    char *evaluation; /* evaluation.json likewise; NULL: there is none */
 };
 
 /* Reads and checks DIR/model.json and DIR/evaluation.json (which may be absent). Errors name the
  * file. */
 enum status card_read(const char *directory, struct card *card, struct error *err);
+/* A model.json alone, wherever it stands. */
+enum status card_read_file(const char *path, struct card *card, struct error *err);
 void card_release(struct card *card);
 /* An evaluation.json alone. */
 enum status card_metrics_read(const char *path, struct card_metrics *metrics, struct error *err);

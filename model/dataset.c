@@ -192,6 +192,7 @@ static enum status read_text(struct reader *reader) {
     enum status status = read_header(reader, &folds, &half);
     if (status == STATUS_OK)
         status = allocate(reader, (size_t)folds * half * 2);
+    reader->pairs->folds = status == STATUS_OK ? folds : 0;
     for (unsigned fold = 0; fold < folds && status == STATUS_OK; fold++)
         for (unsigned i = 0; i < 2 * half && status == STATUS_OK; i++)
             status = read_pair(reader, i < half);

@@ -19,6 +19,7 @@ struct dataset_pairs {
     uint32_t images_count;
     struct dataset_pair *pairs;
     size_t pairs_count;
+    uint32_t folds; /* ≥ 1; pairs stand fold by fold, as many in each */
 };
 
 /* LFW format: first line N (or "folds<TAB>N"), then N lines "name i j" and N lines "name1 i name2

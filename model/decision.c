@@ -39,3 +39,19 @@ struct decision decision_by_threshold(double threshold) {
 bool decision_verified(const struct decision *decision, double distance) {
     return distance < decision->threshold;
 }
+
+bool decision_rates(const struct card *card, double threshold, struct error_rates_point *rates) {
+    if (card->measured.error_rates.count == 0)
+        return false;
+    *rates = error_rates_at(&card->measured.error_rates, threshold);
+    return true;
+}
+
+bool decision_evidence(const struct card *card, double distance, double prior,
+                       struct decision_evidence *evidence) {
+    if (card->measured.calibration.count == 0)
+        return false;
+    evidence->log_likelihood_ratio = calibration_llr(&card->measured.calibration, distance);
+    evidence->probability = calibration_probability(evidence->log_likelihood_ratio, prior);
+    return true;
+}

@@ -21,4 +21,16 @@ enum status decision_by_max_fmr(const struct card *card, double max_fmr, struct 
 struct decision decision_by_threshold(double threshold);
 bool decision_verified(const struct decision *decision, double distance);
 
+/* FMR and FNMR at exactly this threshold with their intervals, from the card's curve. False: the
+ * card has none. */
+bool decision_rates(const struct card *card, double threshold, struct error_rates_point *rates);
+
+/* How likely it is that two faces at this distance are one person's, when a share `prior` (0 … 1)
+ * of the pairs asked about is. False: the card has no calibration. */
+struct decision_evidence {
+    double log_likelihood_ratio, probability;
+};
+bool decision_evidence(const struct card *card, double distance, double prior,
+                       struct decision_evidence *evidence);
+
 #endif

@@ -17,8 +17,6 @@
  */
 #include "model/evaluation.h"
 
-#include "model/json.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,58 +125,25 @@ enum status evaluation_measure(const struct evaluation_pair *pairs, size_t count
     return STATUS_OK;
 }
 
-/* ---- evaluation.json ---- */
-
-static void write_data(struct json_writer *writer, const struct evaluation_report *report) {
-    json_write_object(writer, "data");
-    json_write_text(writer, "pairs_sha256", report->pairs_sha256);
-    json_write_integer(writer, "pairs_listed", (int64_t)report->pairs_listed);
-    json_write_integer(writer, "pairs_left_out",
-                       (int64_t)(report->pairs_listed - report->evaluation->pairs));
-    json_write_integer(writer, "images", (int64_t)report->images);
-    json_write_integer(writer, "faces_not_found", (int64_t)report->faces_not_found);
-    json_write_text(writer, "face", report->face);
-    json_write_text(writer, "no_face", report->no_face);
-    json_write_end(writer);
-}
-
-static void write_model(struct json_writer *writer, const struct evaluation_report *report) {
-    json_write_object(writer, "model");
-    json_write_text(writer, "name", report->model);
-    json_write_text(writer, "version", report->version);
-    json_write_text(writer, "weights_sha256", report->weights_sha256);
-    json_write_end(writer);
-}
-
-static void write_numbers(struct json_writer *writer, const struct evaluation *evaluation) {
-    json_write_integer(writer, "pairs", (int64_t)evaluation->pairs);
-    json_write_integer(writer, "genuine", (int64_t)evaluation->genuine);
-    json_write_integer(writer, "impostor", (int64_t)evaluation->impostor);
-    json_write_real(writer, "threshold", evaluation->threshold);
-    json_write_integer(writer, "true_accept", (int64_t)evaluation->true_accept);
-    json_write_integer(writer, "false_accept", (int64_t)evaluation->false_accept);
-    json_write_integer(writer, "true_reject", (int64_t)evaluation->true_reject);
-    json_write_integer(writer, "false_reject", (int64_t)evaluation->false_reject);
-    json_write_real(writer, "accuracy", evaluation->accuracy);
-    json_write_real(writer, "precision", evaluation->precision);
-    json_write_real(writer, "recall", evaluation->recall);
-    json_write_real(writer, "f1", evaluation->f1);
-    json_write_real(writer, "fmr", evaluation->fmr);
-    json_write_real(writer, "fnmr", evaluation->fnmr);
-    json_write_real(writer, "roc_auc", evaluation->roc_auc);
-    json_write_real(writer, "eer", evaluation->eer);
-    json_write_real(writer, "eer_threshold", evaluation->eer_threshold);
-}
-
-char *evaluation_json(const struct evaluation_report *report, size_t *size) {
-    struct json_writer *writer = json_writer_create();
-    if (!writer)
-        return NULL;
-    json_write_object(writer, NULL);
-    json_write_text(writer, "protocol", report->protocol);
-    write_model(writer, report);
-    write_data(writer, report);
-    write_numbers(writer, report->evaluation);
-    json_write_end(writer);
-    return json_writer_finish(writer, size);
+enum status evaluation_histogram(const struct evaluation_pair *pairs, size_t count,
+                                 struct distance_histogram *histogram, struct error *err) {
+    double longest = 0;
+    uint64_t genuine = 0;
+    for (size_t i = 0; i < count; i++) {
+        longest = fmax(longest, pairs[i].distance);
+        genuine += pairs[i].same;
+    }
+    enum status status = distance_histogram_create(distance_resolution(longest), histogram, err);
+    if (status != STATUS_OK)
+        return status;
+    histogram->genuine_pairs = genuine;
+    histogram->impostor_pairs = count - genuine;
+    for (size_t i = 0; i < count; i++) {
+        size_t bin = (size_t)(pairs[i].distance * histogram->per_unit);
+        if (pairs[i].same)
+            histogram->genuine[bin] += 1.0 / (double)genuine;
+        else
+            histogram->impostor[bin] += 1.0 / (double)histogram->impostor_pairs;
+    }
+    return STATUS_OK;
 }

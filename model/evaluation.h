@@ -4,6 +4,7 @@
 #ifndef FACEPAIR_MODEL_EVALUATION_H
 #define FACEPAIR_MODEL_EVALUATION_H
 
+#include "model/distance_histogram.h"
 #include "server/status.h"
 
 #include <stdbool.h>
@@ -36,18 +37,9 @@ struct evaluation {
 enum status evaluation_measure(const struct evaluation_pair *pairs, size_t count, double threshold,
                                struct evaluation *evaluation, struct error *err);
 
-/* What a measurement was made of, besides its numbers: with them, evaluation.json. */
-struct evaluation_report {
-    const char *protocol; /* "lfw-view1-train"; what is compared with what */
-    const char *model, *version, *weights_sha256;
-    const char *pairs_sha256;   /* of the pairs file */
-    const char *face, *no_face; /* the choices made: "centre", "reject" */
-    size_t pairs_listed;        /* in the file; those left out have an image without a face */
-    size_t images, faces_not_found;
-    const struct evaluation *evaluation;
-};
-
-/* evaluation.json, as card_read() reads it; from malloc. NULL: out of memory. */
-char *evaluation_json(const struct evaluation_report *report, size_t *size);
+/* The same pairs, which evaluation_measure has accepted, as a histogram: each weighs 1 ÷ pairs of
+ * its kind. */
+enum status evaluation_histogram(const struct evaluation_pair *pairs, size_t count,
+                                 struct distance_histogram *histogram, struct error *err);
 
 #endif

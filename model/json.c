@@ -196,6 +196,13 @@ void json_read_real(const struct json_node *object, const char *name, double min
         *value = read;
 }
 
+void json_read_bool(const struct json_node *object, const char *name, bool *value) {
+    struct json_node node = member(object, name);
+    expect(&node, json_is_boolean((const json_t *)node.value), "true or false");
+    if (usable(&node))
+        *value = json_is_true((const json_t *)node.value);
+}
+
 void json_read_floats(const struct json_node *object, const char *name, double min, double max,
                       size_t count, float *values) {
     struct json_node array = json_read_array(object, name);
@@ -207,5 +214,68 @@ void json_read_floats(const struct json_node *object, const char *name, double m
         double read;
         if (number(&node, min, max, &read))
             values[i] = (float)read;
+    }
+}
+
+size_t json_read_reals(const struct json_node *object, const char *name, double min, double max,
+                       size_t count_max, double *values) {
+    struct json_node array = json_read_array(object, name);
+    size_t count = json_read_length(&array);
+    if (count > count_max)
+        json_fault(&array, "has more than %zu numbers", count_max);
+    for (size_t i = 0; i < count && usable(&array); i++) {
+        struct json_node node = {.reader = array.reader, .value = json_array_get(array.value, i)};
+        snprintf(node.path, sizeof(node.path), "%.60s[%zu]", array.path, i);
+        if (!number(&node, min, max, &values[i]))
+            return 0;
+    }
+    return usable(&array) ? count : 0;
+}
+
+/* ---- copying ---- */
+
+static void copy_value(struct json_writer *writer, const char *name, json_t *value) {
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        json_write_object(writer, name);
+        for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at))
+            copy_value(writer, json_object_iter_key(at), json_object_iter_value(at));
+        json_write_end(writer);
+        break;
+    case JSON_ARRAY:
+        json_write_array(writer, name);
+        for (size_t i = 0; i < json_array_size(value); i++)
+            copy_value(writer, NULL, json_array_get(value, i));
+        json_write_end(writer);
+        break;
+    case JSON_STRING:
+        json_write_text(writer, name, json_string_value(value));
+        break;
+    case JSON_INTEGER:
+        json_write_integer(writer, name, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        json_write_real(writer, name, json_real_value(value));
+        break;
+    case JSON_NULL:
+        json_write_null(writer, name);
+        break;
+    default:
+        json_write_bool(writer, name, json_is_true(value));
+    }
+}
+
+void json_copy_members(struct json_writer *writer, const struct json_node *object,
+                       const char *const *except) {
+    if (!usable(object))
+        return;
+    json_t *value = (json_t *)object->value;
+    for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at)) {
+        const char *key = json_object_iter_key(at);
+        bool left_out = false;
+        for (const char *const *name = except; *name; name++)
+            left_out |= strcmp(*name, key) == 0;
+        if (!left_out)
+            copy_value(writer, key, json_object_iter_value(at));
     }
 }

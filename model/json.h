@@ -50,9 +50,13 @@ void json_read_integer(const struct json_node *object, const char *name, int64_t
                        int64_t *value);
 void json_read_real(const struct json_node *object, const char *name, double min, double max,
                     double *value);
+void json_read_bool(const struct json_node *object, const char *name, bool *value);
 /* A member that is an array of exactly `count` numbers. */
 void json_read_floats(const struct json_node *object, const char *name, double min, double max,
                       size_t count, float *values);
+/* A member that is an array of at most count_max numbers; returns how many, 0 after a fault. */
+size_t json_read_reals(const struct json_node *object, const char *name, double min, double max,
+                       size_t count_max, double *values);
 
 /* Writes a document indented by two spaces. Memory that runs out is noticed at the end. name: NULL
  * inside an array and for the outermost value. */
@@ -72,6 +76,10 @@ void json_write_float(struct json_writer *writer, const char *name, float value)
 void json_write_short(struct json_writer *writer, const char *name, double value);
 void json_write_bool(struct json_writer *writer, const char *name, bool value);
 void json_write_null(struct json_writer *writer, const char *name);
+/* Writes the object's members into the writer's innermost object, but those named in `except` (NULL
+ * at the end). */
+void json_copy_members(struct json_writer *writer, const struct json_node *object,
+                       const char *const *except);
 /* Ends the writer: the document, with a final line feed unless compact, from malloc; NULL: memory
  * ran out. */
 char *json_writer_finish(struct json_writer *writer, size_t *size);

@@ -1,10 +1,16 @@
 /* One photograph at a time through decode, detect, align, normalise. The photograph's pixels are
- * overwritten as soon as the chip is cut, the chip as soon as the network's input is written. */
+ * overwritten as soon as the chip is cut, the chip as soon as the network's input is written.
+ *
+ * A network that takes whole frames sees the photograph itself: it is decoded a second time where
+ * the detector's was a reduced one, because a picture reduced inside the decoder and then resized
+ * is another picture than the one its transform makes. */
 #include "model/prepare.h"
 
+#include "model/image/resize.h"
 #include "server/clock.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +23,7 @@ struct prepare_shared {
 
 struct preparer {
     struct face_detector *detector;
-    uint8_t *chip; /* (side, side, 3) of the last input asked for */
+    uint8_t *chip; /* (side, side, 3) of the last input asked for: the chip, or the frame's crop */
     uint32_t chip_side;
 };
 
@@ -89,15 +95,39 @@ static void normalise(const uint8_t *rgb, const struct card_input *input, float 
     }
 }
 
+/* A photograph under way. image: as the detector sees it. */
+struct photograph {
+    const uint8_t *bytes;
+    size_t size;
+    const struct image_limits *limits;
+    struct image image;
+};
+
+static enum status cut_frame(const struct photograph *photo, const struct card_input *input,
+                             uint8_t *rgb, struct error *err) {
+    uint32_t short_side = (uint32_t)floor(input->side / input->crop_pct);
+    const struct image *seen = &photo->image;
+    if (seen->width == seen->info.width && seen->height == seen->info.height)
+        return image_resize_crop(seen, short_side, input->side, rgb, err);
+    struct image whole = {0};
+    enum status status = image_decode(photo->bytes, photo->size, photo->limits, 0, &whole, err);
+    if (!status)
+        status = image_resize_crop(&whole, short_side, input->side, rgb, err);
+    image_release(&whole);
+    return status;
+}
+
 static enum status align(struct preparer *preparer, const struct card_input *input,
-                         const struct image *image, const struct face *face, float *out,
+                         const struct photograph *photo, const struct face *face, float *out,
                          struct error *err) {
-    enum status status = face_chip(image, face, input->side, input->padding, preparer->chip, err);
-    if (status)
-        return status;
-    normalise(preparer->chip, input, out);
+    enum status status =
+        input->kind == CARD_INPUT_FRAME
+            ? cut_frame(photo, input, preparer->chip, err)
+            : face_chip(&photo->image, face, input->side, input->padding, preparer->chip, err);
+    if (!status)
+        normalise(preparer->chip, input, out);
     explicit_bzero(preparer->chip, chip_bytes(input->side));
-    return STATUS_OK;
+    return status;
 }
 
 /* From pixels of the decoded image to pixels of the upright full-resolution one. */
@@ -118,14 +148,15 @@ enum status prepare_face(struct preparer *preparer, const struct card_input *inp
                          const struct image_limits *limits, const uint8_t *bytes, size_t size,
                          enum face_choice choice, enum prepare_no_face no_face, float *out,
                          struct prepared *prepared, struct error *err) {
-    assert(input->kind == CARD_INPUT_CHIP && input->side > 0);
+    assert(input->side > 0 && (input->kind == CARD_INPUT_CHIP || input->crop_pct > 0));
     *prepared = (struct prepared){0};
     if (!reserve_chip(preparer, input->side))
         return error_set(err, STATUS_INTERNAL, "out of memory");
 
     uint64_t begun = clock_monotonic_us();
-    struct image image = {0};
-    enum status status = image_decode(bytes, size, limits, FACE_LONG_SIDE, &image, err);
+    struct photograph photo = {.bytes = bytes, .size = size, .limits = limits};
+    struct image *image = &photo.image;
+    enum status status = image_decode(bytes, size, limits, FACE_LONG_SIDE, image, err);
     uint64_t decoded = clock_monotonic_us();
     prepared->decode_us = decoded - begun;
     if (status) {
@@ -134,23 +165,23 @@ enum status prepare_face(struct preparer *preparer, const struct card_input *inp
             prepared->info = (struct image_info){0};
         return status;
     }
-    prepared->info = image.info;
+    prepared->info = image->info;
 
-    status = face_find(preparer->detector, &image, choice, &prepared->face, err);
+    status = face_find(preparer->detector, image, choice, &prepared->face, err);
     if (status == STATUS_NO_FACE && no_face == PREPARE_CENTRE) {
-        face_centre(preparer->detector, &image, &prepared->face);
+        face_centre(preparer->detector, image, &prepared->face);
         status = STATUS_OK;
     }
     uint64_t detected = clock_monotonic_us();
     prepared->detect_us = detected - decoded;
 
     if (!status)
-        status = align(preparer, input, &image, &prepared->face, out, err);
+        status = align(preparer, input, &photo, &prepared->face, out, err);
     if (!status)
-        scale_face(&prepared->face, &image);
+        scale_face(&prepared->face, image);
     else
         prepared->face = (struct face){0};
-    image_release(&image);
+    image_release(image);
     prepared->align_us = clock_monotonic_us() - detected;
     return status;
 }

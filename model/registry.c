@@ -113,15 +113,14 @@ static enum status warm_up(struct model_version *version, struct error *err) {
 
 static enum status load(const char *version_directory, struct held **loaded, struct error *err) {
     char weights[PATH_MAX];
-    enum status status = join(weights, err, version_directory, "weights.safetensors");
-    if (status != STATUS_OK)
-        return status;
     struct held *held = calloc(1, sizeof(*held));
     if (!held)
         return error_set(err, STATUS_INTERNAL, "out of memory");
     held->references = 1;
     held->version.active = true;
-    status = card_read(version_directory, &held->version.card, err);
+    enum status status = card_read(version_directory, &held->version.card, err);
+    if (status == STATUS_OK)
+        status = join(weights, err, version_directory, held->version.card.weights_file);
     if (status == STATUS_OK)
         status = check_weights(weights, &held->version.card, err);
     if (status == STATUS_OK)
@@ -133,6 +132,30 @@ static enum status load(const char *version_directory, struct held **loaded, str
     else
         held_close(held);
     return status;
+}
+
+/* "NAME" or "NAME@VERSION" -> its parts; version is empty when none was given. */
+static bool parse(const char *model, char name[CARD_NAME_MAX + 1],
+                  char version[CARD_VERSION_MAX + 1]) {
+    const char *at = strchr(model, '@');
+    size_t length = at ? (size_t)(at - model) : strlen(model);
+    if (length > CARD_NAME_MAX)
+        return false;
+    memcpy(name, model, length);
+    name[length] = '\0';
+    version[0] = '\0';
+    if (at) {
+        if (!card_version_valid(at + 1))
+            return false;
+        snprintf(version, CARD_VERSION_MAX + 1, "%s", at + 1);
+    }
+    return card_name_valid(name);
+}
+
+static enum status refuse_name(struct error *err) {
+    return error_set(err, STATUS_INVALID_NAME,
+                     "A model is NAME or NAME@VERSION: lower-case letters, digits, '.', '_' and "
+                     "'-', and a decimal version.");
 }
 
 static enum status load_active(struct registry *registry, const char *models, const char *name,
@@ -233,6 +256,43 @@ enum status registry_open(const char *data_directory, const char *default_model,
     return status;
 }
 
+/* models/NAME/VERSION; an empty version is the active one. */
+static enum status load_version(struct registry *registry, const char *models, const char *name,
+                                const char *version, struct error *err) {
+    char model[PATH_MAX], active[CARD_VERSION_MAX + 1], directory[PATH_MAX];
+    enum status status = join(model, err, models, name);
+    if (status == STATUS_OK)
+        status = read_active(model, active, err);
+    if (status == STATUS_OK)
+        status = join(directory, err, model, version[0] ? version : active);
+    if (status == STATUS_OK)
+        status = load(directory, &registry->held[0], err);
+    if (status != STATUS_OK)
+        return status;
+    registry->held[0]->version.active = !version[0] || strcmp(version, active) == 0;
+    registry->count = 1;
+    return STATUS_OK;
+}
+
+enum status registry_open_one(const char *data_directory, const char *model,
+                              struct registry **registry, struct error *err) {
+    char models[PATH_MAX], name[CARD_NAME_MAX + 1], version[CARD_VERSION_MAX + 1];
+    if (!parse(model, name, version))
+        return refuse_name(err);
+    enum status status = join(models, err, data_directory, "models");
+    if (status != STATUS_OK)
+        return status;
+    struct registry *opened = calloc(1, sizeof(*opened));
+    if (!opened)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    status = load_version(opened, models, name, version, err);
+    if (status == STATUS_OK)
+        *registry = opened;
+    else
+        registry_close(opened);
+    return status;
+}
+
 void registry_close(struct registry *registry) {
     if (!registry)
         return;
@@ -244,24 +304,6 @@ void registry_close(struct registry *registry) {
 }
 
 /* ---- use ---- */
-
-/* "NAME" or "NAME@VERSION" -> its parts; version is empty when none was given. */
-static bool parse(const char *model, char name[CARD_NAME_MAX + 1],
-                  char version[CARD_VERSION_MAX + 1]) {
-    const char *at = strchr(model, '@');
-    size_t length = at ? (size_t)(at - model) : strlen(model);
-    if (length > CARD_NAME_MAX)
-        return false;
-    memcpy(name, model, length);
-    name[length] = '\0';
-    version[0] = '\0';
-    if (at) {
-        if (!card_version_valid(at + 1))
-            return false;
-        snprintf(version, CARD_VERSION_MAX + 1, "%s", at + 1);
-    }
-    return card_name_valid(name);
-}
 
 static struct held *find(struct registry *registry, const char *name, const char *version) {
     for (size_t i = 0; i < registry->count; i++) {
@@ -278,9 +320,7 @@ enum status registry_acquire(struct registry *registry, const char *model,
     if (model) {
         char name[CARD_NAME_MAX + 1], number[CARD_VERSION_MAX + 1];
         if (!parse(model, name, number))
-            return error_set(err, STATUS_INVALID_NAME,
-                             "A model is NAME or NAME@VERSION: lower-case letters, digits, '.', "
-                             "'_' and '-', and a decimal version.");
+            return refuse_name(err);
         held = find(registry, name, number);
         if (!held)
             return error_set(err, STATUS_UNKNOWN_MODEL,

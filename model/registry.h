@@ -30,6 +30,11 @@ struct model_version {
  * one, or dlib-resnet. STATUS_INTERNAL; err names the file. */
 enum status registry_open(const char *data_directory, const char *default_model,
                           struct registry **registry, struct error *err);
+/* Loads one version alone, active or not, as the default: for the command line. model: NAME (its
+ * active version) or NAME@VERSION. STATUS_INVALID_NAME,
+ * or STATUS_INTERNAL; err names the file. */
+enum status registry_open_one(const char *data_directory, const char *model,
+                              struct registry **registry, struct error *err);
 void registry_close(struct registry *registry); /* everything acquired has been released */
 
 /* model: NULL (the default), "NAME" or "NAME@VERSION". STATUS_INVALID_NAME, STATUS_UNKNOWN_MODEL

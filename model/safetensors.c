@@ -129,6 +129,10 @@ void safetensors_close(struct safetensors *file) {
 
 size_t safetensors_count(const struct safetensors *file) { return file->header.count; }
 
+const struct safetensors_tensor *safetensors_all(const struct safetensors *file) {
+    return file->tensors;
+}
+
 static int by_name(const void *name, const void *tensor) {
     return strcmp(name, ((const struct safetensors_tensor *)tensor)->name);
 }

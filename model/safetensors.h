@@ -42,6 +42,8 @@ enum status safetensors_open(const char *path, struct safetensors **file, struct
 void safetensors_close(struct safetensors *file); /* NULL is allowed */
 
 size_t safetensors_count(const struct safetensors *file);
+/* All of them, by name; borrowed until close. */
+const struct safetensors_tensor *safetensors_all(const struct safetensors *file);
 /* By name; borrowed until close. NULL: no such tensor. */
 const struct safetensors_tensor *safetensors_find(const struct safetensors *file, const char *name);
 

@@ -112,6 +112,15 @@ static enum status write_card(const char *directory, const char *sha256, struct 
     return status;
 }
 
+/* Who was measured for the card, so that nothing is reported on the same people. */
+static enum status write_calibration_people(const char *directory, struct error *err) {
+    char path[PUBLISH_PATH_MAX];
+    enum status status = publish_path(path, err, "%s/calibration-people.txt", directory);
+    if (status != STATUS_OK || dlib_calibration_people_size == 0)
+        return status;
+    return file_write(path, dlib_calibration_people, dlib_calibration_people_size, err);
+}
+
 /* The evaluation is a measurement of the same weights, so it may also join a version that was
  * imported before it was made. */
 static enum status write_evaluation(const char *directory, struct error *err) {
@@ -167,6 +176,8 @@ static enum status place_version(const struct import_dlib_options *options, cons
         return status;
     }
     status = write_evaluation(built, err);
+    if (status == STATUS_OK)
+        status = write_calibration_people(built, err);
     if (status == STATUS_OK)
         status = publish_finish(built, at->version, err);
     if (status == STATUS_OK)

@@ -39,7 +39,7 @@ static void write_threshold(struct json_writer *json, double fmr, double thresho
     json_write_end(json);
 }
 
-/* Measured once with this detector, alignment and network, over every pair of different people. */
+/* Of every pair of different people, for a program that was built without a calibration. */
 static void write_thresholds(struct json_writer *json) {
     json_write_object(json, "thresholds");
     json_write_text(json, "source",
@@ -53,6 +53,20 @@ static void write_thresholds(struct json_writer *json) {
     write_threshold(json, 1e-4, 0.4755, 0.32);
     json_write_end(json);
     json_write_end(json);
+}
+
+static void write_measured(struct json_writer *json) {
+    static const char *const none[] = {NULL};
+    struct json_reader *reader;
+    if (dlib_measured_json_size == 0 ||
+        json_reader_open(dlib_measured_json, dlib_measured_json_size, &reader, NULL) != STATUS_OK) {
+        write_thresholds(json);
+        json_write_null(json, "probability");
+        return;
+    }
+    struct json_node root = json_root(reader);
+    json_copy_members(json, &root, none);
+    (void)json_reader_close(reader, NULL); /* nothing was read that could be at fault */
 }
 
 char *dlib_card_format(const char *weights_sha256, size_t *size) {
@@ -77,8 +91,7 @@ char *dlib_card_format(const char *weights_sha256, size_t *size) {
     json_write_text(json, "file", "weights.safetensors");
     json_write_text(json, "sha256", weights_sha256);
     json_write_end(json);
-    write_thresholds(json);
-    json_write_null(json, "probability");
+    write_measured(json);
     json_write_end(json);
     return json_writer_finish(json, size);
 }

@@ -22,6 +22,11 @@ struct network;
  * what is missing when the device is not there. */
 enum status network_runtime_open(const char *device, unsigned threads, struct error *err);
 
+/* Before network_open: a card of architecture "torchscript" whose weights have this SHA-256 (64
+ * lower-case hexadecimal digits) may be opened. Such a file is a program; without this, it is
+ * refused. Not thread-safe. */
+enum status network_trust_torchscript(const char *sha256, struct error *err);
+
 /* Reads the weights that the card describes. The file's hash has been checked by the caller. */
 enum status network_open(const struct card *card, const char *weights_path,
                          struct network **network, struct error *err);

@@ -49,6 +49,80 @@ static void reads_everything_a_card_says(void **state) {
     folder_remove(&folder);
 }
 
+#define FRAME_INPUT "\"kind\":\"frame\",\"interpolation\":\"bicubic\",\"crop_pct\":0.95"
+#define VIT                                                                                        \
+    "\"architecture\":\"vit\",\"network\":{\"patch\":8,\"width\":4,\"depth\":2,\"heads\":2,"       \
+    "\"hidden\":12,\"registers\":3,\"position\":\"patches\",\"pooling\":\"mean\","                 \
+    "\"norm\":\"after-pooling\",\"class_token\":false,\"layer_scale\":true,\"qkv_bias\":true}"
+#define DLIB "\"architecture\":\"dlib-resnet\""
+
+static void reads_the_input_of_whole_frames(void **state) {
+    (void)state;
+    struct folder folder = folder_create();
+    char json[2048];
+    model_card_text(json, sizeof(json), "net", "3", "\"kind\":\"chip\"", FRAME_INPUT);
+    folder_write_text(&folder, "models/net/3/model.json", json);
+    struct card card;
+    assert_int_equal(card_read(place(&folder), &card, NULL), STATUS_OK);
+    assert_int_equal(card.input.kind, CARD_INPUT_FRAME);
+    assert_true(card.input.crop_pct == 0.95 && card.input.padding == 0);
+    card_release(&card);
+    folder_remove(&folder);
+}
+
+static void reads_the_shape_of_a_vision_transformer(void **state) {
+    (void)state;
+    struct folder folder = folder_create();
+    char json[2048];
+    model_card_text(json, sizeof(json), "net", "3", DLIB, VIT);
+    folder_write_text(&folder, "models/net/3/model.json", json);
+    struct card card;
+    assert_int_equal(card_read(place(&folder), &card, NULL), STATUS_OK);
+    const struct card_vit *vit = &card.vit;
+    assert_true(vit->patch == 8 && vit->width == 4 && vit->depth == 2 && vit->heads == 2);
+    assert_true(vit->hidden == 12 && vit->registers == 3 && card_vit_prefix(vit) == 3);
+    assert_true(vit->norm_after_pool && vit->layer_scale && vit->qkv_bias);
+    assert_false(vit->class_token || vit->pool_class_token || vit->position_on_prefix);
+    card_release(&card);
+    folder_remove(&folder);
+}
+
+/* VIT with `text` in the place of `part`. */
+static enum status read_changed_vit(const char *part, const char *text, struct error *err) {
+    char network[1024];
+    const char *at = strstr(VIT, part);
+    assert_non_null(at);
+    snprintf(network, sizeof(network), "%.*s%s%s", (int)(at - VIT), VIT, text, at + strlen(part));
+    return read_changed(DLIB, network, err);
+}
+
+static void refuses_a_vision_transformer_that_cannot_be(void **state) {
+    (void)state;
+    static const struct {
+        const char *part, *text, *told;
+    } faults[] = {
+        {"\"patch\":8", "\"patch\":5", "not a multiple of the patch"},
+        {"\"patch\":8", "\"patch\":0", "network.patch"},
+        {"\"heads\":2", "\"heads\":3", "not a multiple of the heads"},
+        {"\"width\":4", "\"width\":6", "embedding's length"},
+        {"\"depth\":2", "\"depth\":65", "network.depth"},
+        {"\"hidden\":12", "\"hidden\":-1", "network.hidden"},
+        {"\"registers\":3", "\"registers\":1000", "network.registers"},
+        {"\"mean\"", "\"class-token\"", "needs a class token"},
+        {"\"mean\"", "\"max\"", "pooling"},
+        {"after-pooling", "never", "norm"},
+        {"\"patches\"", "\"none\"", "position"},
+        {"\"qkv_bias\":true", "\"qkv_bias\":1", "network.qkv_bias"},
+        {"\"network\":", "\"other\":", "network: is missing"},
+    };
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        struct error err;
+        assert_int_equal(read_changed_vit(faults[i].part, faults[i].text, &err), STATUS_INTERNAL);
+        if (!strstr(err.detail, faults[i].told))
+            fail_msg("\"%s\" does not tell %s", err.detail, faults[i].told);
+    }
+}
+
 static void reads_the_evaluation_when_there_is_one(void **state) {
     (void)state;
     struct folder folder = folder_create();
@@ -81,7 +155,7 @@ static void refuses_every_member_out_of_range(void **state) {
         const char *part, *text, *told;
     } faults[] = {
         {"\"format\":1", "\"format\":2", "format"},
-        {"\"kind\":\"chip\"", "\"kind\":\"frame\"", "kind"},
+        {"\"kind\":\"chip\"", "\"kind\":\"crop\"", "kind"},
         {"\"side\":16", "\"side\":0", "input.side"},
         {"\"side\":16", "\"side\":100000", "input.side"},
         {"\"padding\":0.25", "\"padding\":-1", "input.padding"},
@@ -158,6 +232,9 @@ static void names_and_versions_follow_their_patterns(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_everything_a_card_says),
+        cmocka_unit_test(reads_the_input_of_whole_frames),
+        cmocka_unit_test(reads_the_shape_of_a_vision_transformer),
+        cmocka_unit_test(refuses_a_vision_transformer_that_cannot_be),
         cmocka_unit_test(reads_the_evaluation_when_there_is_one),
         cmocka_unit_test(refuses_every_member_out_of_range),
         cmocka_unit_test(refuses_a_card_that_stands_elsewhere),

@@ -73,6 +73,39 @@ static void accepts_below_the_threshold_only(void **state) {
     assert_false(decision_verified(&decision, NAN));
 }
 
+static void an_uncalibrated_card_knows_no_rates_and_no_probability(void **state) {
+    (void)state;
+    struct error_rates_point rates;
+    struct decision_evidence evidence;
+    assert_false(decision_rates(&CARD, 0.544, &rates));
+    assert_false(decision_evidence(&CARD, 0.544, 0.5, &evidence));
+}
+
+static void a_calibrated_card_tells_the_rates_at_exactly_the_threshold(void **state) {
+    (void)state;
+    static const struct card card = {
+        .measured.error_rates = {.count = 2,
+                                 .points = {{0.5, 0.1, 0.4, {0.05, 0.2}, {0.3, 0.5}},
+                                            {0.6, 0.3, 0.2, {0.25, 0.4}, {0.1, 0.3}}}}};
+    struct error_rates_point rates;
+    assert_true(decision_rates(&card, 0.55, &rates));
+    assert_true(rates.threshold == 0.55 && fabs(rates.fmr - 0.2) < 1e-12);
+    assert_true(fabs(rates.fnmr_interval.high - 0.4) < 1e-12);
+}
+
+static void the_probability_weighs_the_ratio_with_the_prior(void **state) {
+    (void)state;
+    static const struct card card = {
+        .measured.calibration = {.count = 2, .points = {{0.4, 4}, {0.6, -4}}}};
+    struct decision_evidence evidence;
+    assert_true(decision_evidence(&card, 0.5, 0.25, &evidence));
+    assert_true(fabs(evidence.log_likelihood_ratio) < 1e-12);
+    assert_true(fabs(evidence.probability - 0.25) < 1e-12);
+    assert_true(decision_evidence(&card, 0.1, 0.5, &evidence));
+    assert_true(evidence.log_likelihood_ratio == 4);
+    assert_true(fabs(evidence.probability - 1 / (1 + exp(-4))) < 1e-12);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(distance_is_euclidean_in_double),
@@ -81,6 +114,9 @@ int main(void) {
         cmocka_unit_test(a_card_without_thresholds_is_not_calibrated),
         cmocka_unit_test(a_rate_that_is_none_is_refused),
         cmocka_unit_test(accepts_below_the_threshold_only),
+        cmocka_unit_test(an_uncalibrated_card_knows_no_rates_and_no_probability),
+        cmocka_unit_test(a_calibrated_card_tells_the_rates_at_exactly_the_threshold),
+        cmocka_unit_test(the_probability_weighs_the_ratio_with_the_prior),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

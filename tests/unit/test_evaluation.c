@@ -2,6 +2,7 @@
 
 #include "model/card.h"
 #include "model/evaluation.h"
+#include "model/evaluation_json.h"
 #include "tests/unit/evaluation_golden.h"
 
 #include <math.h>

@@ -145,6 +145,45 @@ static void a_protocol_that_must_answer_gets_the_centre(void **state) {
     free(bytes);
 }
 
+/* obama3.jpg is decoded at half its size for the detector; the frame must come from the whole. */
+static void a_frame_is_the_whole_photograph_as_timm_transforms_it(void **state) {
+    (void)state;
+    enum { SIDE = 65, PIXELS = SIDE * SIDE };
+    const struct card_input frame = {.kind = CARD_INPUT_FRAME,
+                                     .side = SIDE,
+                                     .crop_pct = 0.9,
+                                     .mean = {127.5f, 127.5f, 127.5f},
+                                     .std = {127.5f, 127.5f, 127.5f}};
+    static uint8_t timms[PIXELS * 3];
+    static float out[PIXELS * 3];
+    char header[16] = "";
+    FILE *file = fopen(FACEPAIR_SOURCE_DIR "/tests/parity/vit/transform/obama3_65_900.ppm", "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(header, 1, 13, file), 13);
+    assert_string_equal(header, "P6\n65 65\n255\n");
+    assert_int_equal(fread(timms, 3, PIXELS, file), PIXELS);
+    fclose(file);
+
+    size_t size;
+    uint8_t *bytes = read_photo("obama3.jpg", &size);
+    struct image_limits limits = IMAGE_LIMITS_DEFAULT;
+    struct prepared prepared;
+    assert_int_equal(prepare_face(preparer, &frame, &limits, bytes, size, FACE_LARGEST,
+                                  PREPARE_REJECT, out, &prepared, NULL),
+                     STATUS_OK);
+    assert_true(prepared.face.score > 0 && prepared.face.width > 250);
+    for (size_t channel = 0; channel < 3; channel++)
+        for (size_t i = 0; i < PIXELS; i++)
+            assert_true(fabs((double)out[channel * PIXELS + i] * 127.5 + 127.5 -
+                             timms[3 * i + channel]) < 2.01);
+    free(bytes);
+    bytes = faceless(&size);
+    assert_int_equal(prepare_face(preparer, &frame, &limits, bytes, size, FACE_LARGEST,
+                                  PREPARE_REJECT, out, &prepared, NULL),
+                     STATUS_NO_FACE);
+    free(bytes);
+}
+
 static void a_data_directory_without_the_landmarks_is_refused_by_name(void **state) {
     (void)state;
     struct prepare_shared *opened = NULL;
@@ -162,6 +201,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_photograph_has_no_size),
         cmocka_unit_test(a_photograph_without_a_face_is_refused),
         cmocka_unit_test(a_protocol_that_must_answer_gets_the_centre),
+        cmocka_unit_test(a_frame_is_the_whole_photograph_as_timm_transforms_it),
         cmocka_unit_test(a_data_directory_without_the_landmarks_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, open_preparer, close_preparer);

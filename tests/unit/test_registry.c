@@ -140,6 +140,43 @@ static void a_directory_without_models_is_refused(void **state) {
     folder_remove(&folder);
 }
 
+static void one_version_can_be_opened_though_it_is_not_active(void **state) {
+    (void)state;
+    struct folder folder = folder_create();
+    struct registry *registry;
+    struct model_version *version;
+    model_folder_add(&folder, "net", "3");
+    model_folder_add(&folder, "net", "4"); /* the active one now */
+    model_folder_add(&folder, "other", "1");
+    assert_int_equal(registry_open_one(folder.path, "net@3", &registry, NULL), STATUS_OK);
+    assert_int_equal(registry_count(registry), 1);
+    assert_int_equal(registry_acquire(registry, "net@3", &version, NULL), STATUS_OK);
+    assert_string_equal(version->card.version, "3");
+    assert_false(version->active);
+    registry_release(registry, version);
+    registry_close(registry);
+    assert_int_equal(registry_open_one(folder.path, "net", &registry, NULL), STATUS_OK);
+    assert_int_equal(registry_acquire(registry, NULL, &version, NULL), STATUS_OK);
+    assert_string_equal(version->card.version, "4");
+    assert_true(version->active);
+    registry_release(registry, version);
+    registry_close(registry);
+    folder_remove(&folder);
+}
+
+static void one_version_that_is_not_there_is_an_error(void **state) {
+    (void)state;
+    struct folder folder = folder_create();
+    struct registry *registry;
+    struct error err = {""};
+    model_folder_add(&folder, "net", "3");
+    assert_int_equal(registry_open_one(folder.path, "net@9", &registry, &err), STATUS_INTERNAL);
+    assert_non_null(strstr(err.detail, "net/9"));
+    assert_int_equal(registry_open_one(folder.path, "../net", &registry, &err),
+                     STATUS_INVALID_NAME);
+    folder_remove(&folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loads_the_active_version_of_every_model),
@@ -149,6 +186,8 @@ int main(void) {
         cmocka_unit_test(a_missing_file_is_refused_by_name),
         cmocka_unit_test(an_active_file_must_name_a_version),
         cmocka_unit_test(a_directory_without_models_is_refused),
+        cmocka_unit_test(one_version_can_be_opened_though_it_is_not_active),
+        cmocka_unit_test(one_version_that_is_not_there_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,5 +19,11 @@ class architecture {
 /* dlib_resnet.cpp. Throws when the card's sizes are not the architecture's. */
 std::unique_ptr<architecture> dlib_resnet_create(const struct card &card, weights &weights,
                                                  c10::Device device);
+/* torchscript.cpp. Throws unless network_trust_torchscript was told the card's hash. */
+std::unique_ptr<architecture> torchscript_create(const struct card &card, const char *path,
+                                                 c10::Device device);
+/* vit.cpp */
+std::unique_ptr<architecture> vit_create(const struct card &card, weights &weights,
+                                         c10::Device device);
 
 #endif

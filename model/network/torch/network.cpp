@@ -18,10 +18,13 @@ struct entry {
 };
 constexpr entry ARCHITECTURES[] = {
     {"dlib-resnet", dlib_resnet_create},
+    {"vit", vit_create},
 };
 
 std::unique_ptr<architecture> create(const struct card &card, const char *path,
                                      c10::Device device) {
+    if (std::strcmp(card.architecture, "torchscript") == 0)
+        return torchscript_create(card, path, device);
     for (const entry &entry : ARCHITECTURES)
         if (std::strcmp(entry.name, card.architecture) == 0) {
             weights loaded(path);

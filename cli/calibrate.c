@@ -1,0 +1,273 @@
+/* `facepair calibrate`: labelled photographs -> thresholds for false-match rates and a
+ * log-likelihood ratio, as a new version of the model with the same weights. */
+#include "cli/command.h"
+#include "cli/people_gallery.h"
+#include "model/dataset.h"
+#include "model/decision.h"
+#include "model/evaluation.h"
+#include "model/import/calibrated.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char METHOD_PEOPLE[] =
+    "All pairs; an impostor pair weighs 1/(images of a x images of b), a genuine pair 1/(pairs of "
+    "the person); 95 % intervals by a bootstrap over people.";
+static const char METHOD_PAIRS[] = "Pairs as listed; 95 % intervals by Wilson's method.";
+
+struct settings {
+    const char *people, *split, *part, *pairs, *images, *data, *device;
+    unsigned face, no_face;
+    int64_t threads, replicates, seed;
+    bool activate;
+    struct option_list trusted;
+};
+
+/* What a calibration is fitted to, and its result. */
+struct fit {
+    struct distance_histogram histogram;
+    struct card_measured measured;
+    struct operating_point points[OPERATING_POINTS_MAX];
+    size_t points_count;
+};
+
+/* ---- fitting ---- */
+
+/* rates and histogram are there. */
+static enum status fit_decisions(struct fit *fit, struct error *err) {
+    fit->points_count = error_rates_operating_points(&fit->measured.error_rates, fit->points);
+    if (fit->points_count == 0)
+        return error_set(err, STATUS_INVALID_FIELD,
+                         "too few people or pairs: even a false-match rate of 0.1 is not known "
+                         "within a factor of 3");
+    return calibration_fit(&fit->histogram, fit->points[fit->points_count - 1].fmr,
+                           error_rates_smallest_fnmr(&fit->measured.error_rates),
+                           &fit->measured.calibration, err);
+}
+
+static const struct error_rates_extra NO_MORE = {0};
+
+static enum status fit_people(const struct settings *settings, const struct gallery *gallery,
+                              struct fit *fit, struct error *err) {
+    const struct bootstrap_options bootstrap = {
+        (uint32_t)settings->replicates, (uint64_t)settings->seed, (unsigned)settings->threads};
+    enum status status = all_pairs_measure(gallery, bootstrap.threads, &fit->histogram, err);
+    if (status == STATUS_OK)
+        status = error_rates_of_gallery(gallery, &fit->histogram, &bootstrap, &NO_MORE,
+                                        &fit->measured.error_rates, err);
+    return status == STATUS_OK ? fit_decisions(fit, err) : status;
+}
+
+static enum status fit_pairs(const struct evaluation_pair *pairs, size_t count, struct fit *fit,
+                             struct error *err) {
+    struct evaluation evaluation; /* refuses what is no measurement */
+    enum status status = evaluation_measure(pairs, count, 0.5, &evaluation, err);
+    if (status == STATUS_OK)
+        status = evaluation_histogram(pairs, count, &fit->histogram, err);
+    if (status != STATUS_OK)
+        return status;
+    error_rates_of_pairs(&fit->histogram, &NO_MORE, &fit->measured.error_rates);
+    return fit_decisions(fit, err);
+}
+
+/* ---- publishing ---- */
+
+static void print(const struct fit *fit, const struct card *card, const char *version) {
+    printf("%s@%s: calibrated from version %s\n", card->name, version, card->version);
+    for (size_t i = 0; i < fit->points_count; i++) {
+        const struct error_rates_point *point = &fit->points[i].measured;
+        printf("max FMR %-8g threshold %-8.5g FMR %.3g to %.3g   FNMR %.4f (%.4f to %.4f)\n",
+               fit->points[i].fmr, point->threshold, point->fmr_interval.low,
+               point->fmr_interval.high, point->fnmr, point->fnmr_interval.low,
+               point->fnmr_interval.high);
+    }
+}
+
+static enum status publish(const struct settings *settings, const struct session *session,
+                           const struct fit *fit, const struct calibrated_data *data,
+                           struct error *err) {
+    char version[CARD_VERSION_MAX + 1];
+    struct calibrated calibrated = {.data_directory = session->data,
+                                    .card = &session->version->card,
+                                    .measured = &fit->measured,
+                                    .points = fit->points,
+                                    .points_count = fit->points_count,
+                                    .data = *data};
+    calibrated.data.genuine_pairs = fit->histogram.genuine_pairs;
+    calibrated.data.impostor_pairs = fit->histogram.impostor_pairs;
+    enum status status = calibrated_publish(&calibrated, version, err);
+    if (status == STATUS_OK && settings->activate)
+        status = calibrated_activate(&calibrated, version, err);
+    if (status == STATUS_OK)
+        print(fit, calibrated.card, version);
+    return status;
+}
+
+/* ---- the two kinds of data ---- */
+
+static enum status open_session(const struct settings *settings, const char *model,
+                                struct session *session, struct error *err) {
+    const struct session_options options = {.data = settings->data,
+                                            .device = settings->device,
+                                            .threads = (unsigned)settings->threads,
+                                            .model = model,
+                                            .trusted = &settings->trusted};
+    return session_open(&options, session, err);
+}
+
+static enum status calibrate_people(const struct settings *settings, const char *model,
+                                    struct fit *fit, struct error *err) {
+    const struct people_gallery_options options = {
+        .people = settings->people,
+        .split = settings->split,
+        .part = settings->part,
+        .faces = {settings->images, settings->face, settings->no_face}};
+    struct people_gallery people;
+    struct session session;
+    enum status status = people_gallery_read(&options, &people, err);
+    if (status != STATUS_OK)
+        return status;
+    status = open_session(settings, model, &session, err);
+    if (status != STATUS_OK) {
+        people_gallery_release(&people);
+        return status;
+    }
+    status = people_gallery_embed(&session, &options, &people, err);
+    if (status == STATUS_OK)
+        status = fit_people(settings, &people.gallery, fit, err);
+    if (status == STATUS_OK) {
+        const struct calibrated_data data = {.kind = "people",
+                                             .file_sha256 = people.file_sha256,
+                                             .people_sha256 = people.people_sha256,
+                                             .part = settings->part,
+                                             .hashes = people.hashes,
+                                             .people = people.gallery.people,
+                                             .images = gallery_images(&people.gallery),
+                                             .method = METHOD_PEOPLE};
+        status = publish(settings, &session, fit, &data, err);
+    }
+    session_close(&session);
+    people_gallery_release(&people);
+    return status;
+}
+
+static enum status measure_pairs(const struct dataset_pairs *dataset, const struct faces *faces,
+                                 uint32_t length, struct fit *fit, struct error *err) {
+    struct evaluation_pair *measured = calloc(dataset->pairs_count, sizeof(*measured));
+    size_t count = 0;
+    if (!measured)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    for (size_t i = 0; i < dataset->pairs_count; i++) {
+        const struct dataset_pair *pair = &dataset->pairs[i];
+        if (faces->photographs[pair->a].status == STATUS_OK &&
+            faces->photographs[pair->b].status == STATUS_OK)
+            measured[count++] = (struct evaluation_pair){
+                decision_distance(faces->embeddings + (size_t)pair->a * length,
+                                  faces->embeddings + (size_t)pair->b * length, length),
+                pair->same};
+    }
+    enum status status = fit_pairs(measured, count, fit, err);
+    free(measured);
+    return status;
+}
+
+static enum status calibrate_pairs(const struct settings *settings, const char *model,
+                                   struct fit *fit, struct error *err) {
+    const struct faces_options options = {settings->images, settings->face, settings->no_face};
+    char sha256[DIGEST_TEXT_SIZE];
+    struct dataset_pairs dataset;
+    struct session session;
+    enum status status = digest_file(settings->pairs, sha256, err);
+    if (status == STATUS_OK)
+        status = dataset_pairs_read(settings->pairs, &dataset, err);
+    if (status != STATUS_OK)
+        return status;
+    status = open_session(settings, model, &session, err);
+    if (status != STATUS_OK) {
+        dataset_pairs_release(&dataset);
+        return status;
+    }
+    struct faces faces = {0};
+    status = faces_embed(&session, &options, dataset.images, dataset.images_count, &faces, err);
+    if (status == STATUS_OK)
+        status = measure_pairs(&dataset, &faces, session.version->card.embedding_length, fit, err);
+    if (status == STATUS_OK) {
+        const struct calibrated_data data = {.kind = "pairs",
+                                             .file_sha256 = sha256,
+                                             .images = dataset.images_count - faces.left_out,
+                                             .method = METHOD_PAIRS};
+        status = publish(settings, &session, fit, &data, err);
+    }
+    faces_release(&faces);
+    session_close(&session);
+    dataset_pairs_release(&dataset);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static int calibrate(struct settings *s, int argc, char **argv) {
+    const struct option_spec table[] = {
+        {"people", "FILE", "people in LFW's format: all their pairs", OPTION_STRING,
+         .to.string = &s->people},
+        {"split", "FILE", "a split by person (model/lfw-development-split.txt)", OPTION_STRING,
+         .to.string = &s->split},
+        {"part", "NAME", "the part of the split to calibrate on (calibration)", OPTION_STRING,
+         .to.string = &s->part},
+        {"pairs", "FILE", "or: labelled pairs in LFW's format", OPTION_STRING,
+         .to.string = &s->pairs},
+        {"images", "DIR", "where NAME/NAME_0001.jpg stand", OPTION_STRING, .to.string = &s->images},
+        {"face", "WHICH", "largest (default), centre or only: the face used of several",
+         OPTION_CHOICE, .to.choice = &s->face, .choices = FACES_WHICH},
+        {"no-face", "WHAT", "reject (default) or centre: images without a face", OPTION_CHOICE,
+         .to.choice = &s->no_face, .choices = FACES_WITHOUT},
+        {"activate", NULL, "make the new version the one in use", OPTION_FLAG,
+         .to.flag = &s->activate},
+        {"replicates", "N", "resamples for the intervals (1000)", OPTION_INTEGER,
+         .to.integer = &s->replicates, .integer = {64, BOOTSTRAP_REPLICATES_MAX}},
+        {"seed", "N", "of the resamples (1)", OPTION_INTEGER, .to.integer = &s->seed,
+         .integer = {0, INT64_MAX}},
+        {"data", "DIR", "the data directory", OPTION_STRING, .to.string = &s->data},
+        {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &s->device},
+        {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,
+         .to.integer = &s->threads, .integer = {0, 1024}},
+        TRUST_OPTION(&s->trusted),
+    };
+    const struct options options = {
+        .command = "calibrate",
+        .arguments = "MODEL --images DIR --people FILE | --pairs FILE",
+        .arguments_min = 1,
+        .arguments_max = 1,
+        .summary =
+            "Measures thresholds for false-match rates and probabilities, and publishes them "
+            "as a new\nversion of the model with the same weights.",
+        .table = table,
+        .count = OPTIONS_COUNT(table)};
+    struct options_arguments arguments;
+    int code;
+    if (!options_parse(&options, argc, argv, &arguments, &code))
+        return code;
+    if (!s->images || !s->people == !s->pairs)
+        return options_mistake(&options, "--images and either --people or --pairs are needed");
+    if (!s->split != !s->part || (s->split && !s->people))
+        return options_mistake(&options, "--split and --part go together, with --people");
+    struct error err;
+    struct fit *fit = calloc(1, sizeof(*fit));
+    if (!fit)
+        return cli_failed(options.command, "out of memory");
+    enum status status = s->people ? calibrate_people(s, arguments.values[0], fit, &err)
+                                   : calibrate_pairs(s, arguments.values[0], fit, &err);
+    distance_histogram_release(&fit->histogram);
+    free(fit);
+    if (status != STATUS_OK)
+        return cli_failed(options.command, err.detail);
+    return cli_flushed(options.command);
+}
+
+int cli_calibrate(int argc, char **argv) {
+    struct settings settings = {.device = "cpu", .replicates = BOOTSTRAP_REPLICATES, .seed = 1};
+    int code = calibrate(&settings, argc, argv);
+    option_list_release(&settings.trusted);
+    return code;
+}
