@@ -5,6 +5,9 @@
 // Exits 0 when they do, 3 when they do not, 1 when the server or the photographs did not allow an answer.
 import { readFile } from 'node:fs/promises';
 
+// Node 18 (Debian 12's) calls its own fetch experimental on stderr, where only our one line belongs.
+process.removeAllListeners('warning');
+
 class Problem extends Error {
     // RFC 9457: `errors` lists every fault that was found, such as one for each photograph.
     constructor(status, body) {
