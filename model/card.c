@@ -135,6 +135,7 @@ static void read_card(const struct json_node *root, struct card *card) {
     read_weights(root, card);
     read_thresholds(root, card);
     card_measured_read(root, &card->measured);
+    card_typical_read(root, card->embedding_length, &card->typical);
 }
 
 static void read_metrics(const struct json_node *root, struct card_metrics *metrics) {
@@ -251,5 +252,6 @@ enum status card_read(const char *directory, struct card *card, struct error *er
 void card_release(struct card *card) {
     free(card->json);
     free(card->evaluation);
+    card_typical_release(&card->typical);
     memset(card, 0, sizeof(*card));
 }

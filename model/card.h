@@ -4,6 +4,7 @@
 #define FACEPAIR_MODEL_CARD_H
 
 #include "model/card_measured.h"
+#include "model/card_typical.h"
 #include "model/card_vit.h"
 #include "server/status.h"
 
@@ -57,6 +58,7 @@ struct card {
     size_t thresholds_count; /* by falling fmr */
     struct card_threshold thresholds[CARD_THRESHOLDS_MAX];
     struct card_measured measured; /* counts 0: not calibrated */
+    struct card_typical typical;   /* mean NULL: not measured */
     struct card_metrics metrics;
     char *json;       /* the card as it stands on disk, for GET /v1/models/NAME; owned */
     char *evaluation; /* evaluation.json likewise; NULL: there is none */

@@ -55,3 +55,11 @@ bool decision_evidence(const struct card *card, double distance, double prior,
     evidence->probability = calibration_probability(evidence->log_likelihood_ratio, prior);
     return true;
 }
+
+bool decision_typical_known(const struct card *card) { return card->typical.mean != NULL; }
+
+bool decision_atypical(const struct card *card, const float *embedding) {
+    return decision_typical_known(card) &&
+           decision_distance(embedding, card->typical.mean, card->embedding_length) <
+               card->typical.distance_min;
+}

@@ -33,4 +33,9 @@ struct decision_evidence {
 bool decision_evidence(const struct card *card, double distance, double prior,
                        struct decision_evidence *evidence);
 
+/* Whether an embedding lies nearer to the version's mean than all but a share of genuine faces do
+ * (card_typical.h). False when the card has no mean: decision_typical_known() tells. */
+bool decision_atypical(const struct card *card, const float *embedding);
+bool decision_typical_known(const struct card *card);
+
 #endif

@@ -106,6 +106,27 @@ static void the_probability_weighs_the_ratio_with_the_prior(void **state) {
     assert_true(fabs(evidence.probability - 1 / (1 + exp(-4))) < 1e-12);
 }
 
+static void an_embedding_near_the_mean_is_atypical(void **state) {
+    (void)state;
+    float mean[] = {1, 2};
+    const float near[] = {1, 2.29f}, at[] = {1, 2.5f}, far[] = {4, 6};
+    const struct card card = {.embedding_length = 2,
+                              .typical = {.mean = mean, .distance_min = 0.5, .share = 0.001}};
+    assert_true(decision_typical_known(&card));
+    assert_true(decision_atypical(&card, mean));
+    assert_true(decision_atypical(&card, near));
+    assert_false(decision_atypical(&card, at));
+    assert_false(decision_atypical(&card, far));
+}
+
+static void without_a_mean_no_embedding_is_atypical(void **state) {
+    (void)state;
+    const float zero[] = {0, 0};
+    const struct card card = {.embedding_length = 2};
+    assert_false(decision_typical_known(&card));
+    assert_false(decision_atypical(&card, zero));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(distance_is_euclidean_in_double),
@@ -117,6 +138,8 @@ int main(void) {
         cmocka_unit_test(an_uncalibrated_card_knows_no_rates_and_no_probability),
         cmocka_unit_test(a_calibrated_card_tells_the_rates_at_exactly_the_threshold),
         cmocka_unit_test(the_probability_weighs_the_ratio_with_the_prior),
+        cmocka_unit_test(an_embedding_near_the_mean_is_atypical),
+        cmocka_unit_test(without_a_mean_no_embedding_is_atypical),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
