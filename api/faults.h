@@ -20,9 +20,11 @@ struct fault {
 
 struct faults {
     size_t count;
+    unsigned retry_after_s; /* of a 503; 0: the service's own estimate */
     struct fault list[FAULTS_MAX];
 };
 
+void faults_init(struct faults *faults);
 /* field may be NULL. What does not fit any more is dropped: the first FAULTS_MAX are enough to act
  * on. */
 void faults_add(struct faults *faults, enum status status, const char *field, const char *format,

@@ -29,16 +29,19 @@ void health_ready(struct http_request *request) {
         problem_reply(request, STATUS_DRAINING, NULL);
 }
 
-static void sample_queue(struct metrics *metrics, struct queue *queue, const char *name) {
-    metrics_set(metrics, METRIC_QUEUE_LENGTH, (double)queue_length(queue), name);
-    metrics_set(metrics, METRIC_QUEUE_CAPACITY, (double)queue_capacity(queue), name);
+static void sample_queue(struct metrics *metrics, const char *name, size_t length,
+                         size_t capacity) {
+    metrics_set(metrics, METRIC_QUEUE_LENGTH, (double)length, name);
+    metrics_set(metrics, METRIC_QUEUE_CAPACITY, (double)capacity, name);
 }
 
 void health_metrics(struct http_request *request) {
     struct service *service = service_of(request);
     struct metrics *metrics = service->metrics;
-    sample_queue(metrics, pool_queue(service->pool), "prepare");
-    sample_queue(metrics, batcher_queue(service->batcher), "embed");
+    struct queue *prepare = pool_queue(service->pool);
+    sample_queue(metrics, "prepare", queue_length(prepare), queue_capacity(prepare));
+    sample_queue(metrics, "embed", batcher_length(service->batcher),
+                 service->options.limits.embed_items_max);
     metrics_set(metrics, METRIC_READY, service_ready(service) ? 1 : 0);
     metrics_set(metrics, METRIC_LOOP_LAG, (double)loop_lag_us(service->loop) / 1e6);
     size_t size;

@@ -1,19 +1,21 @@
 #include "api/info.h"
 
+#include "api/compare.h"
 #include "api/send.h"
 #include "api/service.h"
 
 static json_t *limits_json(const struct service_limits *limits) {
     return json_pack(
-        "{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i}", "image_bytes_max",
-        (json_int_t)limits->image.bytes_max, "multipart_bytes_max",
+        "{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i}",
+        "image_bytes_max", (json_int_t)limits->image.bytes_max, "multipart_bytes_max",
         (json_int_t)limits->multipart_bytes_max, "json_bytes_max",
         (json_int_t)limits->json_bytes_max, "parts_max", (int)limits->parts_max, "field_bytes_max",
         (int)limits->field_bytes_max, "image_pixels_max", (json_int_t)limits->image.pixels_max,
         "image_side_max", (json_int_t)limits->image.side_max, "image_aspect_max",
         (json_int_t)limits->image.aspect_max, "prepare_queue_max", (int)limits->prepare_tasks_max,
-        "embed_queue_max", (int)limits->pairs_max, "timeout_ms_default", (int)limits->timeout_ms,
-        "timeout_ms_min", TIMEOUT_MS_MIN, "timeout_ms_max", TIMEOUT_MS_MAX);
+        "embed_queue_max", (int)limits->embed_items_max, "timeout_ms_default",
+        (int)limits->timeout_ms, "timeout_ms_min", TIMEOUT_MS_MIN, "timeout_ms_max", TIMEOUT_MS_MAX,
+        "embeddings_images_max", BODY_IMAGES_MAX, "compare_bytes_max", COMPARE_BODY_BYTES_MAX);
 }
 
 static json_t *default_model_json(struct service *service) {
@@ -30,10 +32,11 @@ void info_show(struct http_request *request) {
     struct service *service = http_request_application(request)->context;
     const struct service_options *options = &service->options;
     send_json(request, 200,
-              json_pack("{s:s, s:s, s:s, s:o, s:f, s:[s, s, s], s:o}", "name", "facepair",
+              json_pack("{s:s, s:s, s:s, s:o, s:f, s:i, s:b, s:[s, s, s], s:o}", "name", "facepair",
                         "version", FACEPAIR_VERSION, "device", options->device, "default_model",
                         default_model_json(service), "default_max_fmr", options->default_max_fmr,
-                        "image_formats", "jpeg", "png", "webp", "limits",
-                        limits_json(&options->limits)),
+                        "token_lifetime_s", (int)options->token_lifetime_s, "raw_embeddings",
+                        options->allow_raw_embeddings, "image_formats", "jpeg", "png", "webp",
+                        "limits", limits_json(&options->limits)),
               NULL);
 }

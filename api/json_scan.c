@@ -24,7 +24,12 @@ static size_t string_end(const char *text, size_t size, size_t start) {
     return size;
 }
 
-enum status json_scan(const char *text, size_t size, struct json_scan *scan, struct error *err) {
+static enum status too_many(size_t most, struct error *err) {
+    return error_set(err, STATUS_INVALID_JSON, "The JSON text has more than %zu values.", most);
+}
+
+enum status json_scan(const char *text, size_t size, size_t values_max, struct json_scan *scan,
+                      struct error *err) {
     *scan = (struct json_scan){.values = 1};
     size_t depth = 0;
     struct json_key last = {0};
@@ -37,8 +42,11 @@ enum status json_scan(const char *text, size_t size, struct json_scan *scan, str
             continue;
         }
         case ':':
-            if (depth == 1 && last.text && scan->keys_count < SCAN_VALUES_MAX)
-                scan->keys[scan->keys_count++] = last;
+            if (depth != 1 || !last.text)
+                continue;
+            if (scan->keys_count == SCAN_MEMBERS_MAX)
+                return too_many(SCAN_MEMBERS_MAX, err);
+            scan->keys[scan->keys_count++] = last;
             continue;
         case '{':
         case '[':
@@ -58,9 +66,8 @@ enum status json_scan(const char *text, size_t size, struct json_scan *scan, str
         default:
             continue;
         }
-        if (scan->values > SCAN_VALUES_MAX)
-            return error_set(err, STATUS_INVALID_JSON, "The JSON text has more than %d values.",
-                             SCAN_VALUES_MAX);
+        if (scan->values > values_max)
+            return too_many(values_max, err);
     }
     return STATUS_OK;
 }

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-enum { SCAN_DEPTH_MAX = 8, SCAN_VALUES_MAX = 64 };
+enum { SCAN_DEPTH_MAX = 8, SCAN_MEMBERS_MAX = 64 };
 
 /* The text of a member's name as it stands between its quotes, in the outermost object. */
 struct json_key {
@@ -19,11 +19,13 @@ struct json_key {
 struct json_scan {
     size_t values;     /* an upper bound: opening brackets and commas, and one */
     size_t keys_count; /* of the outermost object */
-    struct json_key keys[SCAN_VALUES_MAX];
+    struct json_key keys[SCAN_MEMBERS_MAX];
 };
 
-/* STATUS_INVALID_JSON when deeper than SCAN_DEPTH_MAX or of more than SCAN_VALUES_MAX values. */
-enum status json_scan(const char *text, size_t size, struct json_scan *scan, struct error *err);
+/* STATUS_INVALID_JSON when deeper than SCAN_DEPTH_MAX, of more than values_max values, or when the
+ * outermost object has more than SCAN_MEMBERS_MAX members. */
+enum status json_scan(const char *text, size_t size, size_t values_max, struct json_scan *scan,
+                      struct error *err);
 /* The first key that stands there twice; NULL: none does, letter for letter. */
 const struct json_key *json_scan_duplicate(const struct json_scan *scan);
 

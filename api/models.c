@@ -2,9 +2,9 @@
 
 #include "api/model_json.h"
 #include "api/problem.h"
+#include "api/request_options.h"
 #include "api/send.h"
 #include "api/service.h"
-#include "api/verify_options.h"
 #include "server/http/reply.h"
 
 #include <stdio.h>

@@ -54,7 +54,7 @@ static json_t *document(const struct http_request *request, const struct faults 
                              status_title(first->status), "status", status_http(first->status),
                              "code", status_code(first->status), "detail", public_detail(first),
                              "request_id", http_request_id(request), "errors", errors);
-    if (root && status_http(first->status) == 422 && first->field[0])
+    if (root && status_http(first->status) == 422 && strncmp(first->field, "image", 5) == 0)
         (void)json_object_set_new(root, "image", json_string(first->field));
     return root;
 }
@@ -74,7 +74,9 @@ void problem_reply_faults(struct http_request *request, const struct faults *fau
     struct http_header headers[2] = {{0}};
     if (status == STATUS_OVERLOADED || status == STATUS_DRAINING) {
         const struct service *service = http_request_application(request)->context;
-        snprintf(retry_after, sizeof retry_after, "%u", service_retry_after_s(service));
+        unsigned seconds =
+            faults->retry_after_s ? faults->retry_after_s : service_retry_after_s(service, NULL);
+        snprintf(retry_after, sizeof retry_after, "%u", seconds);
         headers[0] = (struct http_header){"Retry-After", retry_after};
     }
     json_t *root = document(request, faults);
@@ -90,7 +92,7 @@ void problem_reply_faults(struct http_request *request, const struct faults *fau
 
 void problem_reply(struct http_request *request, enum status status, const struct error *err) {
     struct faults faults;
-    faults.count = 0;
+    faults_init(&faults);
     static const struct error none;
     faults_add_error(&faults, status, NULL, err ? err : &none);
     problem_reply_faults(request, &faults);

@@ -2,6 +2,8 @@
  * ones; tests hold the two against each other. */
 #include "api/routes.h"
 
+#include "api/compare.h"
+#include "api/embeddings.h"
 #include "api/health.h"
 #include "api/info.h"
 #include "api/models.h"
@@ -23,17 +25,18 @@ enum { EVERYWHERE = HTTP_PUBLIC | HTTP_ADMIN | HTTP_METRICS };
         .method = "GET", .path = (path_), .route = (route_), .listeners = EVERYWHERE,              \
         .probe = true, .finish = (finish_)                                                         \
     }
-#define VERIFY(path_)                                                                              \
+#define WORK(path_, route_, admit_)                                                                \
     {                                                                                              \
-        .method = "POST", .path = (path_), .route = "/v1/verify", .listeners = PUBLIC,             \
-        .admit = verify_admit, .finish = verify_finish, .abandon = verify_abandon,                 \
-        .release = verify_release                                                                  \
+        .method = "POST", .path = (path_), .route = (route_), .listeners = PUBLIC,                 \
+        .admit = (admit_), .finish = work_finish, .abandon = work_abandon, .release = work_release \
     }
 
 /* clang-format off */
 static const struct http_endpoint ENDPOINTS[] = {
-    VERIFY("/v1/verify"),
-    VERIFY("/verify"),
+    WORK("/v1/verify", "/v1/verify", verify_admit),
+    WORK("/verify", "/v1/verify", verify_admit),
+    WORK("/v1/embeddings", "/v1/embeddings", embeddings_admit),
+    WORK("/v1/compare", "/v1/compare", compare_admit),
     GET("/v1/models", PUBLIC, models_list),
     GET("/v1/models/{model}", PUBLIC, models_show),
     GET("/v1/models/{model}/metrics", PUBLIC, models_show_metrics),
@@ -47,7 +50,8 @@ static const struct http_endpoint ENDPOINTS[] = {
 };
 /* clang-format on */
 
-void routes_build(struct service *service) {
+/* An embedding request's photographs come besides as many other parts as any form may have. */
+static void limit_bodies(struct service *service) {
     const struct service_limits *limits = &service->options.limits;
     service->verify_body = (struct http_body_limits){
         .kinds = HTTP_BODY_MULTIPART | HTTP_BODY_JSON,
@@ -56,14 +60,32 @@ void routes_build(struct service *service) {
         .file_bytes_max = limits->image.bytes_max,
         .field_bytes_max = limits->field_bytes_max,
         .parts_max = (unsigned)limits->parts_max,
-        .files = VERIFY_IMAGE_FIELDS,
+        .files = BODY_IMAGE_FIELDS,
     };
+    service->embeddings_body = service->verify_body;
+    service->embeddings_body.parts_max += BODY_IMAGES_MAX;
+    service->compare_body = (struct http_body_limits){
+        .kinds = HTTP_BODY_JSON,
+        .json_bytes_max = limits->json_bytes_max < COMPARE_BODY_BYTES_MAX ? limits->json_bytes_max
+                                                                          : COMPARE_BODY_BYTES_MAX,
+    };
+}
+
+static const struct http_body_limits *body_of(const struct service *service,
+                                              const struct http_endpoint *endpoint) {
+    return endpoint->admit == verify_admit       ? &service->verify_body
+           : endpoint->admit == embeddings_admit ? &service->embeddings_body
+           : endpoint->admit == compare_admit    ? &service->compare_body
+                                                 : NULL;
+}
+
+void routes_build(struct service *service) {
+    limit_bodies(service);
     size_t count = sizeof ENDPOINTS / sizeof ENDPOINTS[0];
     assert(count <= SERVICE_ENDPOINTS_MAX);
     for (size_t i = 0; i < count; i++) {
         service->endpoints[i] = ENDPOINTS[i];
-        if (ENDPOINTS[i].finish == verify_finish)
-            service->endpoints[i].body = &service->verify_body;
+        service->endpoints[i].body = body_of(service, &ENDPOINTS[i]);
         service->table[i] = &service->endpoints[i];
     }
 }

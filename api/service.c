@@ -4,6 +4,7 @@
 #include "api/routes.h"
 #include "model/decision.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* A little nicer than the loop: answers go out before new work is begun. */
@@ -34,7 +35,7 @@ static enum status start_pool(struct service *service, struct error *err) {
 
 static enum status start_batcher(struct service *service, struct error *err) {
     const struct batcher_options options = {
-        .pairs_max = service->options.limits.pairs_max,
+        .items_max = service->options.limits.embed_items_max,
         .batch_ms_max = BATCH_MS_MAX,
         .faces_max = BATCH_FACES_MAX,
         .metrics = service->metrics,
@@ -68,6 +69,10 @@ static enum status start(struct service *service, struct error *err) {
             registry_open(options->data_directory, options->default_model, &service->registry, err);
     if (status == STATUS_OK)
         status = check_default_rule(service, err);
+    if (status == STATUS_OK)
+        status = options->token_key_file
+                     ? token_keys_read(options->token_key_file, &service->token_keys, err)
+                     : token_keys_draw(&service->token_keys, err);
     if (status == STATUS_OK)
         status = start_batcher(service, err);
     if (status == STATUS_OK)
@@ -116,6 +121,7 @@ void service_destroy(struct service *service) {
         registry_close(service->registry);
     if (service->prepare)
         prepare_shared_close(service->prepare);
+    token_keys_destroy(service->token_keys);
     if (service->metrics)
         metrics_destroy(service->metrics);
     free(service);
@@ -134,10 +140,22 @@ void service_drain(struct service *service) { service->draining = true; }
 
 bool service_ready(const struct service *service) { return !service->draining; }
 
-unsigned service_retry_after_s(const struct service *service) {
+bool service_reserve(struct service *service, size_t tasks) {
+    bool has_room = service->pool_tasks + tasks <= queue_capacity(pool_queue(service->pool));
+    if (has_room)
+        service->pool_tasks += tasks;
+    return has_room;
+}
+
+void service_unreserve(struct service *service, size_t tasks) {
+    assert(tasks <= service->pool_tasks);
+    service->pool_tasks -= tasks;
+}
+
+unsigned service_retry_after_s(const struct service *service, const struct model_version *version) {
     double waiting = (double)queue_length(pool_queue(service->pool));
     double seconds = waiting * service->prepare_us / 1e6 / service->prepare_threads;
-    unsigned embed_s = batcher_retry_after_s(service->batcher);
+    unsigned embed_s = version ? batcher_retry_after_s(service->batcher, version) : 1;
     unsigned s = seconds < RETRY_AFTER_S_MAX ? (unsigned)seconds + 1 : RETRY_AFTER_S_MAX;
     if (s < embed_s)
         s = embed_s;

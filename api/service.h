@@ -6,6 +6,7 @@
 #include "model/image/image.h"
 #include "model/prepare.h"
 #include "model/registry.h"
+#include "model/token_keys.h"
 #include "server/http/listener.h"
 #include "server/loop.h"
 #include "server/metrics.h"
@@ -20,7 +21,7 @@ struct service_limits {
     size_t parts_max, field_bytes_max;
     size_t bodies_bytes_max;  /* of all requests that are under way: admission */
     size_t prepare_tasks_max; /* the preparation pool's queue; one photograph is one task */
-    size_t pairs_max;         /* the batcher's queue */
+    size_t embed_items_max;   /* of each model version that wait for the network */
     unsigned timeout_ms;      /* without X-Request-Timeout-Ms */
 };
 #define SERVICE_LIMITS_DEFAULT                                                                     \
@@ -31,7 +32,7 @@ struct service_limits {
                              .field_bytes_max = 256,                                               \
                              .bodies_bytes_max = 1u << 30,                                         \
                              .prepare_tasks_max = 256,                                             \
-                             .pairs_max = 256,                                                     \
+                             .embed_items_max = 256,                                               \
                              .timeout_ms = 10000})
 
 struct service_options {
@@ -40,6 +41,9 @@ struct service_options {
     const char *device;        /* as told in /metrics and /v1/info */
     unsigned prepare_threads;  /* 0: one for each CPU granted */
     double default_max_fmr;
+    const char *token_key_file; /* NULL: a key that ends with this process */
+    unsigned token_lifetime_s;
+    bool allow_raw_embeddings; /* whoever calls may have and hand in components */
     struct service_limits limits;
 };
 
@@ -53,12 +57,14 @@ struct service {
     struct registry *registry;
     struct batcher *batcher;
     struct pool *pool;
+    struct token_keys *token_keys;
     unsigned prepare_threads;
     bool draining;       /* no new work is admitted; /readyz says 503 */
     size_t bodies_bytes; /* admitted and not released */
+    size_t pool_tasks;   /* places of the pool's queue that requests hold; service_reserve() */
     double prepare_us;   /* running mean of one photograph's preparation */
     /* The routes, with this instance's limits. */
-    struct http_body_limits verify_body;
+    struct http_body_limits verify_body, embeddings_body, compare_body;
     struct http_endpoint endpoints[SERVICE_ENDPOINTS_MAX];
     const struct http_endpoint *table[SERVICE_ENDPOINTS_MAX + 1];
 };
@@ -75,7 +81,12 @@ struct http_application service_application(struct service *service);
 
 void service_drain(struct service *service);
 bool service_ready(const struct service *service);
-/* Whole seconds until what waits now is done, 1 to 60: for Retry-After. */
-unsigned service_retry_after_s(const struct service *service);
+/* Sets places of the preparation pool's queue aside: only the loop pushes, so who holds a place is
+ * not refused. False: there are not so many left. */
+bool service_reserve(struct service *service, size_t tasks);
+void service_unreserve(struct service *service, size_t tasks);
+/* Whole seconds until what waits now, in the pool and for the network of this version (NULL: of
+ * none), is done, 1 to 60: for Retry-After. */
+unsigned service_retry_after_s(const struct service *service, const struct model_version *version);
 
 #endif

@@ -5,8 +5,8 @@
  * listener closes once its requests are answered, then the other listeners (they have carried the
  * probes until then), then the loop stops and the program exits 0. A second signal ends it at once.
  */
+#include "api/body.h"
 #include "api/service.h"
-#include "api/verify_body.h"
 #include "cli/command.h"
 #include "cli/data.h"
 #include "cli/serve_settings.h"
@@ -45,7 +45,7 @@ static struct service_options service_options(const struct serve_settings *s, co
     limits.json_bytes_max = (size_t)s->json_bytes;
     limits.bodies_bytes_max = (size_t)s->bodies_bytes;
     limits.prepare_tasks_max = (size_t)s->prepare_queue;
-    limits.pairs_max = (size_t)s->embed_queue;
+    limits.embed_items_max = (size_t)s->embed_queue;
     limits.timeout_ms = (unsigned)s->timeout_ms;
     return (struct service_options){
         .data_directory = data,
@@ -53,6 +53,9 @@ static struct service_options service_options(const struct serve_settings *s, co
         .device = s->device,
         .prepare_threads = (unsigned)s->prepare_threads,
         .default_max_fmr = s->default_max_fmr,
+        .token_key_file = s->token_key_file,
+        .token_lifetime_s = (unsigned)s->token_lifetime,
+        .allow_raw_embeddings = s->allow_raw_embeddings,
         .limits = limits,
     };
 }
@@ -115,6 +118,13 @@ static void log_ready(const struct server *server, const char *const addresses[L
               LOG_STR(LISTENER_NAMES[0], bound[0]), LOG_STR(LISTENER_NAMES[1], bound[1]),
               LOG_STR(LISTENER_NAMES[2], bound[2]),
               LOG_INT("prepare_threads", server->service->prepare_threads));
+    size_t keys = token_keys_count(server->service->token_keys);
+    if (server->service->options.token_key_file)
+        log_event(LOG_INFO, "token_keys", LOG_STR("source", "file"), LOG_INT("count", keys));
+    else
+        log_event(LOG_INFO, "token_keys", LOG_STR("source", "random"), LOG_INT("count", keys),
+                  LOG_STR("meaning", "no other process opens this one's embedding tokens; "
+                                     "--token-key-file shares keys"));
 }
 
 /* ---- shutdown ---- */
@@ -198,7 +208,7 @@ static void settle_memory(void) {
     mallopt(M_MMAP_THRESHOLD, 256 * KIB);
     mallopt(M_TRIM_THRESHOLD, 4096 * KIB);
     mallopt(M_ARENA_MAX, 4);
-    verify_body_wipe_json();
+    body_wipe_json();
 }
 
 static int serve(const struct serve_settings *s) {

@@ -7,6 +7,7 @@
 static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", "off", NULL};
 #define KIB INT64_C(1024)
 #define GIB (KIB * KIB * KIB)
+#define YEAR_S INT64_C(31622400)
 
 struct serve_settings serve_settings_default(void) {
     const struct service_limits limits = SERVICE_LIMITS_DEFAULT;
@@ -28,7 +29,8 @@ struct serve_settings serve_settings_default(void) {
         .json_bytes = (int64_t)limits.json_bytes_max,
         .bodies_bytes = (int64_t)limits.bodies_bytes_max,
         .prepare_queue = (int64_t)limits.prepare_tasks_max,
-        .embed_queue = (int64_t)limits.pairs_max,
+        .embed_queue = (int64_t)limits.embed_items_max,
+        .token_lifetime = 24 * 3600,
     };
 }
 
@@ -79,8 +81,15 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
               1024 * GIB),
         WHOLE("prepare-queue", "N", "photographs that may wait for preparation (256)",
               prepare_queue, 2, 100000),
-        WHOLE("embed-queue", "N", "pairs that may wait for the network (256)", embed_queue, 1,
-              100000),
+        WHOLE("embed-queue", "N", "pairs or faces that may wait for a model version (256)",
+              embed_queue, 1, 100000),
+        TEXT("token-key-file", "FILE",
+             "keys of embedding tokens, one a line; the first seals (a key of this process's own)",
+             token_key_file),
+        WHOLE("token-lifetime", "SECONDS", "how long an embedding token is accepted (86400)",
+              token_lifetime, 1, YEAR_S),
+        {"allow-raw-embeddings", NULL, "tell and take the components of embeddings", OPTION_FLAG,
+         .to.flag = &s->allow_raw_embeddings},
     };
     const struct options options = {
         .command = "serve",

@@ -7,13 +7,14 @@
 struct serve_settings {
     const char *listen, *admin_listen, *metrics_listen;
     const char *data, *model, *device;
-    bool insecure;
+    const char *token_key_file;
+    bool insecure, allow_raw_embeddings;
     unsigned log_level;
     double default_max_fmr;
     int64_t threads, prepare_threads;
     int64_t connections, timeout_ms, header_bytes, header_ms, body_ms;
     int64_t image_bytes, image_pixels, multipart_bytes, json_bytes, bodies_bytes;
-    int64_t prepare_queue, embed_queue;
+    int64_t prepare_queue, embed_queue, token_lifetime;
     struct option_list allowed_hosts, allowed_origins, trusted_modules;
 };
 

@@ -1,13 +1,16 @@
-/* Pairs from all clients -> batches -> embeddings: one worker thread that owns the device.
+/* Faces from all clients -> batches -> embeddings: one worker thread that owns the device.
  *
- * The worker takes what is waiting and computes at once; it never waits for more while the device
- * is idle (a one-millisecond wait costs a lone client one millisecond). A batch holds one version,
- * both faces of a pair are in it, and it is capped in time: faces_max = batch_ms_max ÷ measured ms
- * a face, at least one pair. Versions take turns by the oldest waiting pair. A pair whose
- * `abandoned` is set or whose deadline passed is handed back uncomputed. The queue is bounded;
- * submit refuses when it is full.
+ * What is submitted is an item: faces of one version that are computed together (the two of a pair,
+ * or one). The worker takes what is waiting and computes at once; it never waits for more while the
+ * device is idle (a one-millisecond wait costs a lone client one millisecond). A batch holds one
+ * version and is capped in time: batch_ms_max ÷ measured ms a face, at least one item. Versions
+ * take turns by how long their oldest item has waited in proportion to what a batch costs
+ * (turns.c). An item whose `abandoned` is set or whose deadline passed is handed back uncomputed.
  *
- * A network that fails, or whose output is not finite, costs that batch alone: its pairs end as
+ * What waits is bounded for each version by itself, and so is what Retry-After tells: a crowd at a
+ * slow network neither refuses a quick one's requests nor lengthens their wait.
+ *
+ * A network that fails, or whose output is not finite, costs that batch alone: its items end as
  * STATUS_INTERNAL, the cause goes to the log, and facepair_rejected_total{network_failed} counts
  * them.
  */
@@ -16,40 +19,44 @@
 
 #include "model/registry.h"
 #include "server/metrics.h"
-#include "server/queue.h"
 
 #include <stdatomic.h>
 
 struct batcher;
 
 /* Owned by the submitter; the batcher's from a successful submit until done() is called. */
-struct batch_pair {
-    struct queue_item item; /* first: the batcher's own */
+struct batch_item {
+    struct batch_item *next; /* the batcher's own */
     struct model_version *version;
-    const float *faces;    /* (2, 3, side, side), the submitter's */
-    float *embeddings;     /* (2, embedding_length), the submitter's, filled on STATUS_OK */
-    uint64_t deadline_us;  /* clock_monotonic_us; 0: none */
-    atomic_bool abandoned; /* the client left: do not compute */
-    enum status status;    /* OK, INTERNAL, DEADLINE_EXCEEDED, or OVERLOADED for an abandoned one */
+    uint32_t faces_count; /* 1 … faces_max */
+    const float *faces;   /* (faces_count, 3, side, side), the submitter's */
+    float *embeddings; /* (faces_count, embedding_length), the submitter's, filled on STATUS_OK */
+    uint64_t deadline_us;         /* clock_monotonic_us; 0: none */
+    const atomic_bool *abandoned; /* the submitter's: the client left; NULL: never */
+    enum status status; /* OK, INTERNAL, DEADLINE_EXCEEDED, or OVERLOADED for an abandoned one */
     struct error error;
     uint64_t queued_us, started_us, embedded_us; /* clock_monotonic_us */
-    void (*done)(struct batch_pair *pair);       /* on the worker thread, exactly once */
+    void (*done)(struct batch_item *item);       /* on the worker thread, exactly once */
 };
 
 struct batcher_options {
-    size_t pairs_max;        /* the queue's bound */
+    size_t items_max;        /* of each version that may wait */
     unsigned batch_ms_max;   /* 250 */
-    unsigned faces_max;      /* hard cap of a batch, 64; at least 2 */
+    unsigned faces_max;      /* hard cap of a batch, 64 */
     int nice;                /* of the worker, as pool_options' */
     struct metrics *metrics; /* NULL: nothing is observed */
 };
 
 enum status batcher_create(const struct batcher_options *options, struct batcher **batcher,
                            struct error *err);
-bool batcher_submit(struct batcher *batcher, struct batch_pair *pair); /* false: full or closing */
-/* Queue length × measured time a pair, in whole seconds, at least 1: for Retry-After. */
-unsigned batcher_retry_after_s(struct batcher *batcher);
-struct queue *batcher_queue(struct batcher *batcher);
+/* False: too many items of its version wait, or the batcher is closing. Any thread. */
+bool batcher_submit(struct batcher *batcher, struct batch_item *item);
+/* Whether an item of the version would be taken now. */
+bool batcher_has_room(struct batcher *batcher, const struct model_version *version);
+/* How long an item of the version that came now would wait, in whole seconds, at least 1: for
+ * Retry-After. */
+unsigned batcher_retry_after_s(struct batcher *batcher, const struct model_version *version);
+size_t batcher_length(struct batcher *batcher); /* items that wait, of all versions */
 /* Computes what is queued, hands it back, joins the worker. NULL is allowed. */
 void batcher_destroy(struct batcher *batcher);
 

@@ -12,7 +12,7 @@
 
 #define CROP_PCT_MIN 0.1
 
-enum { CARD_FORMAT = 1, SIDE_MIN = 16, SIDE_MAX = 1024, EMBEDDING_LENGTH_MAX = 4096 };
+enum { CARD_FORMAT = 1, SIDE_MIN = 16, SIDE_MAX = 1024 };
 
 bool card_name_valid(const char *name) {
     size_t length = strlen(name);
@@ -84,7 +84,7 @@ static void read_network(const struct json_node *root, struct card *card) {
 static void read_embedding(const struct json_node *root, struct card *card) {
     struct json_node node = json_read_object(root, "embedding");
     int64_t length = 0;
-    json_read_integer(&node, "length", 1, EMBEDDING_LENGTH_MAX, &length);
+    json_read_integer(&node, "length", 1, CARD_EMBEDDING_LENGTH_MAX, &length);
     card->embedding_length = (uint32_t)length;
     expect_word(&node, "distance", "euclidean", card->distance, sizeof(card->distance));
 }

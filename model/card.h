@@ -17,6 +17,7 @@ extern "C" {
 #endif
 
 enum { CARD_NAME_MAX = 63, CARD_VERSION_MAX = 20, CARD_THRESHOLDS_MAX = 16 };
+enum { CARD_EMBEDDING_LENGTH_MAX = 4096 };
 enum card_input_kind { CARD_INPUT_CHIP, CARD_INPUT_FRAME };
 
 /* chip: the aligned face. frame: the whole upright photograph, resized so that its short side is

@@ -3,6 +3,8 @@
  * the answers of the service are full: see print_short. */
 #include "model/json.h"
 
+#include "server/wipe.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
@@ -41,11 +43,14 @@ static bool grow(struct json_writer *writer, size_t needed) {
     size_t capacity = writer->capacity ? writer->capacity : CAPACITY_FIRST;
     while (capacity < needed)
         capacity *= 2;
-    char *text = realloc(writer->text, capacity);
+    char *text = malloc(capacity);
     if (!text) {
         writer->failed = true;
         return false;
     }
+    if (writer->size > 0)
+        memcpy(text, writer->text, writer->size);
+    wipe_and_free(writer->text); /* an answer may hold embeddings */
     writer->text = text;
     writer->capacity = capacity;
     return true;
@@ -209,7 +214,7 @@ char *json_writer_finish(struct json_writer *writer, size_t *size) {
         text[writer->size] = '\0';
         *size = writer->size;
     } else {
-        free(writer->text);
+        wipe_and_free(writer->text);
     }
     free(writer);
     return text;

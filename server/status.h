@@ -29,11 +29,13 @@ extern "C" {
     X(INVALID_HEADER, 400, "invalid_header", "A request header is invalid")                        \
     X(UNSUPPORTED_FMR, 400, "unsupported_fmr", "The false-match rate is not supported")            \
     X(NOT_CALIBRATED, 400, "not_calibrated", "The model has no measured thresholds")               \
+    X(INSUFFICIENT_SCOPE, 403, "insufficient_scope", "The caller may not do this")                 \
     X(ORIGIN_NOT_ALLOWED, 403, "origin_not_allowed", "The request's origin is not allowed")        \
     X(NOT_FOUND, 404, "not_found", "No such resource")                                             \
     X(UNKNOWN_MODEL, 404, "unknown_model", "No such model")                                        \
     X(METHOD_NOT_ALLOWED, 405, "method_not_allowed", "The method is not allowed here")             \
     X(TIMEOUT, 408, "timeout", "The request took too long to arrive")                              \
+    X(VERSION_MISMATCH, 409, "version_mismatch", "The embeddings are of different versions")       \
     X(BODY_TOO_LARGE, 413, "body_too_large", "The body is too large")                              \
     X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", "The content type is not supported")  \
     X(MISDIRECTED_REQUEST, 421, "misdirected_request", "The Host is not served here")              \
@@ -44,6 +46,7 @@ extern "C" {
     X(NO_FACE, 422, "no_face", "No face found")                                                    \
     X(MANY_FACES, 422, "many_faces", "More than one face found")                                   \
     X(FACE_TOO_SMALL, 422, "face_too_small", "The face is too small")                              \
+    X(ATYPICAL_EMBEDDING, 422, "atypical_embedding", "The embedding is no genuine face's")         \
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The request's headers are too large")          \
     X(INTERNAL, 500, "internal", "Internal error")                                                 \
     X(OVERLOADED, 503, "overloaded", "The service is overloaded")                                  \

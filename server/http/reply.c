@@ -4,6 +4,7 @@
 #include "server/http/connection.h"
 
 #include "server/log.h"
+#include "server/wipe.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -61,9 +62,9 @@ static void reply(struct http_request *request, struct MHD_Response *response, i
 void http_reply_take(struct http_request *request, int status, const char *content_type,
                      char *bytes, size_t size, const struct http_header *headers) {
     struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback(size, bytes, free);
+        MHD_create_response_from_buffer_with_free_callback(size, bytes, wipe_and_free);
     if (!response)
-        free(bytes);
+        wipe_and_free(bytes);
     reply(request, response, status, content_type, headers);
 }
 

@@ -10,7 +10,8 @@ struct http_header {
     const char *name, *value; /* copied */
 };
 
-/* Takes `bytes` (from malloc), freed when sent. headers ends with a NULL name, or is NULL. */
+/* Takes `bytes` (from malloc), overwritten and freed when sent. headers ends with a NULL name, or
+ * is NULL. */
 void http_reply_take(struct http_request *request, int status, const char *content_type,
                      char *bytes, size_t size, const struct http_header *headers);
 /* `bytes` live as long as the process (a document compiled in). */

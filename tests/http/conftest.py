@@ -17,8 +17,8 @@ def start_stub(stub_data):
     """Starts a stub service of one's own: start_stub("--timeout-ms=50", FACEPAIR_STUB_BATCH_US="1000")"""
     started = []
 
-    def start(*options, **environment):
-        started.append(under_test.Service(under_test.STUB, stub_data, *options, environment=environment))
+    def start(*options, data=stub_data, **environment):
+        started.append(under_test.Service(under_test.STUB, data, *options, environment=environment))
         return started[-1]
 
     yield start
@@ -47,3 +47,11 @@ def real():
 @pytest.fixture(scope="session")
 def openapi():
     return yaml.safe_load((pathlib.Path(under_test.TREE) / "openapi.yaml").read_text())
+
+
+@pytest.fixture(scope="session")
+def real_raw():
+    """The real program on the real network, which tells and takes components of embeddings."""
+    service = under_test.Service(under_test.PROGRAM, under_test.DATA, "--allow-raw-embeddings")
+    yield service
+    assert service.stop() == 0

@@ -77,13 +77,29 @@ class Service:
     def get(self, path, port=None, **headers):
         return self.request("GET", path, headers=headers, port=port)
 
-    def verify(self, parts, path="/v1/verify", **headers):
+    def post_form(self, path, parts, **headers):
         body, content_type = multipart(parts)
         return self.request("POST", path, body, {"Content-Type": content_type} | dashed(headers))
 
-    def verify_json(self, members, **headers):
+    def post_json(self, path, members, **headers):
         body = members if isinstance(members, (bytes, str)) else json.dumps(members)
-        return self.request("POST", "/v1/verify", body, {"Content-Type": "application/json"} | dashed(headers))
+        return self.request("POST", path, body, {"Content-Type": "application/json"} | dashed(headers))
+
+    def verify(self, parts, path="/v1/verify", **headers):
+        return self.post_form(path, parts, **headers)
+
+    def verify_json(self, members, **headers):
+        return self.post_json("/v1/verify", members, **headers)
+
+    def embed(self, *photographs, **options):
+        """The data of the answer: photographs are image1, image2, …"""
+        parts = [(f"image{i}", data) for i, data in enumerate(photographs, 1)]
+        answer = self.post_form("/v1/embeddings", parts + [(name, str(value)) for name, value in options.items()])
+        assert answer.status == 200, answer.body
+        return answer.json["data"]
+
+    def compare(self, first, second, **options):
+        return self.post_json("/v1/compare", {"embedding1": first, "embedding2": second} | options)
 
     def raw(self, data, port=None):
         """Sends the bytes as they are and returns the answers on the connection until it is closed or silent."""

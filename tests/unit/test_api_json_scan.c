@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ static enum status scan(const char *text, struct json_scan *result) {
     size_t size = strlen(text);
     char *copy = malloc(size ? size : 1); /* a sanitizer sees a byte read past it */
     memcpy(copy, text, size);
-    enum status status = json_scan(copy, size, result, &(struct error){""});
+    enum status status = json_scan(copy, size, SCAN_MEMBERS_MAX, result, &(struct error){""});
     free(copy);
     return status;
 }
@@ -48,6 +49,25 @@ static void a_long_list_is_refused(void **state) {
     struct json_scan result;
     assert_int_equal(scan(text, &result), STATUS_INVALID_JSON);
     free(text);
+}
+
+static void the_number_of_values_is_the_callers_to_say(void **state) {
+    (void)state;
+    const char text[] = "{\"a\":[1,2,3,4,5]}";
+    struct json_scan result;
+    assert_int_equal(json_scan(text, strlen(text), 7, &result, &(struct error){""}), STATUS_OK);
+    assert_int_equal(json_scan(text, strlen(text), 6, &result, &(struct error){""}),
+                     STATUS_INVALID_JSON);
+}
+
+static void more_members_than_can_be_told_apart_are_refused(void **state) {
+    (void)state;
+    char text[8 * (SCAN_MEMBERS_MAX + 2)] = "{";
+    for (int i = 0; i <= SCAN_MEMBERS_MAX; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "\"%d\":0,", i);
+    struct json_scan result;
+    assert_int_equal(json_scan(text, strlen(text), 1000, &result, &(struct error){""}),
+                     STATUS_INVALID_JSON);
 }
 
 static void structure_inside_strings_does_not_count(void **state) {
@@ -94,7 +114,8 @@ static void the_member_that_stands_there_twice_is_named(void **state) {
     (void)state;
     const char text[] = "{\"a\":1,\"bc\":{\"a\":2,\"a\":3},\"bc\":4}";
     struct json_scan result;
-    assert_int_equal(json_scan(text, strlen(text), &result, &(struct error){""}), STATUS_OK);
+    assert_int_equal(json_scan(text, strlen(text), SCAN_MEMBERS_MAX, &result, &(struct error){""}),
+                     STATUS_OK);
     const struct json_key *key = json_scan_duplicate(&result);
     assert_non_null(key);
     assert_int_equal(key->size, 2);
@@ -105,7 +126,8 @@ static void inner_names_may_repeat_outer_ones(void **state) {
     (void)state;
     const char text[] = "{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":1}]}";
     struct json_scan result;
-    assert_int_equal(json_scan(text, strlen(text), &result, &(struct error){""}), STATUS_OK);
+    assert_int_equal(json_scan(text, strlen(text), SCAN_MEMBERS_MAX, &result, &(struct error){""}),
+                     STATUS_OK);
     assert_int_equal(result.keys_count, 2);
     assert_null(json_scan_duplicate(&result));
 }
@@ -114,6 +136,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eight_levels_pass_and_nine_do_not),
         cmocka_unit_test(a_long_list_is_refused),
+        cmocka_unit_test(the_number_of_values_is_the_callers_to_say),
+        cmocka_unit_test(more_members_than_can_be_told_apart_are_refused),
         cmocka_unit_test(structure_inside_strings_does_not_count),
         cmocka_unit_test(an_escaped_quote_does_not_end_a_string),
         cmocka_unit_test(a_text_cut_anywhere_is_read_to_its_end_and_no_further),

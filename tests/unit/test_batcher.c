@@ -1,6 +1,7 @@
 /* The worker is held still by a first pair whose done() waits at a gate: what is submitted
  * meanwhile is waiting when the gate opens, however slow the machine is. Pairs of one batch have
- * the same started_us; the stub takes a millisecond a batch, so that those of two have not. */
+ * the same started_us; the stub takes a millisecond a batch, so that those of two have not. Whose
+ * turn it is is test_turns.c's. */
 #include "tests/unit/folder.h"
 
 #include "model/batcher.h"
@@ -14,7 +15,7 @@
 enum { SIDE = 8, LENGTH = 12, FACE = 3 * SIDE * SIDE, PAIRS = 8 };
 
 struct watched {
-    struct batch_pair pair; /* first */
+    struct batch_item item; /* first */
     struct bench *bench;
     float faces[2 * FACE];
     float embeddings[2 * LENGTH];
@@ -41,35 +42,36 @@ static void open_version(struct model_version *version, const char *name) {
     assert_int_equal(network_open(&version->card, "", &version->network, NULL), STATUS_OK);
 }
 
-static void count_done(struct batch_pair *pair) {
-    struct watched *watched = (struct watched *)pair;
+static void count_done(struct batch_item *item) {
+    struct watched *watched = (struct watched *)item;
     struct bench *bench = watched->bench;
     watched->order = atomic_fetch_add(&bench->done_count, 1) + 1;
     sem_post(&bench->done);
     atomic_store(&watched->back, true);
 }
 
-static void wait_at_gate(struct batch_pair *pair) {
-    struct watched *watched = (struct watched *)pair;
+static void wait_at_gate(struct batch_item *item) {
+    struct watched *watched = (struct watched *)item;
     sem_post(&watched->bench->gate_reached);
     while (sem_wait(&watched->bench->gate_open) != 0)
         ;
 }
 
 static void ready(struct bench *bench, struct watched *watched, struct model_version *version,
-                  void (*done)(struct batch_pair *)) {
+                  void (*done)(struct batch_item *)) {
     memset(watched, 0, sizeof(*watched));
     for (int i = 0; i < 2 * FACE; i++)
         watched->faces[i] = (float)rand() / (float)RAND_MAX - 0.5f;
     watched->bench = bench;
-    watched->pair.version = version;
-    watched->pair.faces = watched->faces;
-    watched->pair.embeddings = watched->embeddings;
-    watched->pair.done = done;
-    watched->pair.status = STATUS_COUNT;
+    watched->item.version = version;
+    watched->item.faces_count = 2;
+    watched->item.faces = watched->faces;
+    watched->item.embeddings = watched->embeddings;
+    watched->item.done = done;
+    watched->item.status = STATUS_COUNT;
 }
 
-static struct bench *start(size_t pairs_max, unsigned batch_ms_max, unsigned faces_max) {
+static struct bench *start(size_t items_max, unsigned batch_ms_max, unsigned faces_max) {
     setenv("FACEPAIR_STUB_BATCH_US", "1000", 1);
     struct bench *bench = calloc(1, sizeof(*bench));
     assert_non_null(bench);
@@ -79,7 +81,7 @@ static struct bench *start(size_t pairs_max, unsigned batch_ms_max, unsigned fac
     sem_init(&bench->gate_reached, 0, 0);
     sem_init(&bench->gate_open, 0, 0);
     sem_init(&bench->done, 0, 0);
-    const struct batcher_options options = {.pairs_max = pairs_max,
+    const struct batcher_options options = {.items_max = items_max,
                                             .batch_ms_max = batch_ms_max,
                                             .faces_max = faces_max,
                                             .metrics = bench->metrics};
@@ -101,12 +103,12 @@ static void stop(struct bench *bench) {
 }
 
 static void submit(struct bench *bench, int i) {
-    assert_true(batcher_submit(bench->batcher, &bench->pairs[i].pair));
+    assert_true(batcher_submit(bench->batcher, &bench->pairs[i].item));
 }
 
 static void hold_worker(struct bench *bench) {
     ready(bench, &bench->gate, &bench->first, wait_at_gate);
-    assert_true(batcher_submit(bench->batcher, &bench->gate.pair));
+    assert_true(batcher_submit(bench->batcher, &bench->gate.item));
     while (sem_wait(&bench->gate_reached) != 0)
         ;
     bench->first.face_us = 1; /* as if nothing had been measured yet */
@@ -121,18 +123,19 @@ static void release_worker(struct bench *bench, int n) {
 }
 
 static bool one_batch(const struct bench *bench, int a, int b) {
-    return bench->pairs[a].pair.started_us == bench->pairs[b].pair.started_us;
+    return bench->pairs[a].item.started_us == bench->pairs[b].item.started_us;
 }
 
 /* The embeddings are those that the network gives for these faces alone. */
 static void assert_embedded(struct bench *bench, int i) {
     struct watched *watched = &bench->pairs[i];
     float expected[2 * LENGTH];
-    assert_int_equal(watched->pair.status, STATUS_OK);
-    assert_int_equal(
-        network_embed(watched->pair.version->network, watched->faces, 2, expected, NULL),
-        STATUS_OK);
-    assert_memory_equal(watched->embeddings, expected, sizeof(expected));
+    assert_int_equal(watched->item.status, STATUS_OK);
+    assert_int_equal(network_embed(watched->item.version->network, watched->faces,
+                                   watched->item.faces_count, expected, NULL),
+                     STATUS_OK);
+    assert_memory_equal(watched->embeddings, expected,
+                        watched->item.faces_count * LENGTH * sizeof(float));
 }
 
 static void assert_untouched(const struct watched *watched) {
@@ -154,9 +157,9 @@ static void embeds_a_lone_pair(void **state) {
     submit(bench, 0);
     sem_wait(&bench->done);
     assert_embedded(bench, 0);
-    const struct batch_pair *pair = &bench->pairs[0].pair;
-    assert_true(pair->queued_us > 0 && pair->started_us >= pair->queued_us &&
-                pair->embedded_us > pair->started_us);
+    const struct batch_item *item = &bench->pairs[0].item;
+    assert_true(item->queued_us > 0 && item->started_us >= item->queued_us &&
+                item->embedded_us > item->started_us);
     stop(bench);
 }
 
@@ -177,12 +180,12 @@ static void takes_all_that_wait_into_one_batch(void **state) {
     stop(bench);
 }
 
-static void a_batch_holds_one_version_and_the_oldest_pair_chooses(void **state) {
+static void a_batch_holds_one_version(void **state) {
     (void)state;
     struct bench *bench = start(8, 250, 64);
     hold_worker(bench);
-    bench->pairs[0].pair.version = &bench->second;
-    bench->pairs[2].pair.version = &bench->second;
+    bench->pairs[0].item.version = &bench->second;
+    bench->pairs[2].item.version = &bench->second;
     for (int i = 0; i < 5; i++)
         submit(bench, i);
     release_worker(bench, 5);
@@ -191,24 +194,45 @@ static void a_batch_holds_one_version_and_the_oldest_pair_chooses(void **state) 
     assert_true(one_batch(bench, 0, 2));
     assert_true(one_batch(bench, 1, 3) && one_batch(bench, 1, 4));
     assert_false(one_batch(bench, 0, 1));
-    assert_true(bench->pairs[2].order < bench->pairs[1].order);
     stop(bench);
 }
 
-static void versions_take_turns_by_their_oldest_pair(void **state) {
+static void single_faces_and_pairs_share_a_batch(void **state) {
     (void)state;
-    struct bench *bench = start(8, 250, 4); /* two pairs a batch */
+    struct bench *bench = start(8, 250, 64);
     hold_worker(bench);
-    bench->pairs[3].pair.version = &bench->second;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 5; i++) {
+        bench->pairs[i].item.faces_count = i % 2 ? 2 : 1;
         submit(bench, i);
-    release_worker(bench, 6);
-    for (int i = 0; i < 6; i++)
+    }
+    release_worker(bench, 5);
+    for (int i = 0; i < 5; i++) {
         assert_embedded(bench, i);
-    /* first: 0 1, then 2 with what follows it; second: 3 is not behind more than one batch. */
-    assert_true(one_batch(bench, 0, 1));
-    assert_false(one_batch(bench, 1, 2));
-    assert_true(bench->pairs[3].order < bench->pairs[5].order);
+        assert_true(one_batch(bench, 0, i));
+    }
+    assert_true(metric_line(bench, "facepair_batch_size_sum{model=\"first\"} 9\n"));
+    stop(bench);
+}
+
+/* The slow network takes 20 ms a face, the quick one next to nothing. */
+static void one_slow_batch_at_most_goes_before_a_quick_pair(void **state) {
+    (void)state;
+    struct bench *bench = start(8, 10, 64); /* a pair of the slow one is a batch */
+    setenv("FACEPAIR_STUB_FACE_US", "20000", 1);
+    network_close(bench->second.network);
+    assert_int_equal(network_open(&bench->second.card, "", &bench->second.network, NULL),
+                     STATUS_OK);
+    unsetenv("FACEPAIR_STUB_FACE_US");
+    hold_worker(bench);
+    bench->second.face_us = 20000;
+    for (int i = 0; i < 6; i++) {
+        bench->pairs[i].item.version = &bench->second;
+        submit(bench, i);
+    }
+    submit(bench, 6);
+    usleep(2000); /* the pair waits for longer than it takes, the slow ones have not */
+    release_worker(bench, 7);
+    assert_int_equal(bench->pairs[6].order, 1);
     stop(bench);
 }
 
@@ -249,15 +273,16 @@ static void abandoned_and_late_pairs_come_back_uncomputed(void **state) {
     (void)state;
     struct bench *bench = start(8, 250, 64);
     hold_worker(bench);
-    bench->pairs[0].pair.abandoned = true;
-    bench->pairs[1].pair.deadline_us = 1;
-    bench->pairs[2].pair.deadline_us = clock_monotonic_us() + 3600000000u;
+    const atomic_bool abandoned = true;
+    bench->pairs[0].item.abandoned = &abandoned;
+    bench->pairs[1].item.deadline_us = 1;
+    bench->pairs[2].item.deadline_us = clock_monotonic_us() + 3600000000u;
     for (int i = 0; i < 3; i++)
         submit(bench, i);
     release_worker(bench, 3);
-    assert_int_equal(bench->pairs[0].pair.status, STATUS_OVERLOADED);
+    assert_int_equal(bench->pairs[0].item.status, STATUS_OVERLOADED);
     assert_untouched(&bench->pairs[0]);
-    assert_int_equal(bench->pairs[1].pair.status, STATUS_DEADLINE_EXCEEDED);
+    assert_int_equal(bench->pairs[1].item.status, STATUS_DEADLINE_EXCEEDED);
     assert_untouched(&bench->pairs[1]);
     assert_embedded(bench, 2);
     stop(bench);
@@ -273,27 +298,33 @@ static void a_failing_batch_fails_alone(void **state) {
         for (int i = 0; i < 3; i++)
             submit(bench, i);
         release_worker(bench, 3);
-        assert_int_equal(bench->pairs[0].pair.status, STATUS_INTERNAL);
-        assert_int_equal(bench->pairs[1].pair.status, STATUS_INTERNAL);
-        assert_true(bench->pairs[0].pair.error.detail[0] != '\0');
+        assert_int_equal(bench->pairs[0].item.status, STATUS_INTERNAL);
+        assert_int_equal(bench->pairs[1].item.status, STATUS_INTERNAL);
+        assert_true(bench->pairs[0].item.error.detail[0] != '\0');
         assert_embedded(bench, 2);
         assert_true(metric_line(bench, "facepair_rejected_total{reason=\"network_failed\"} 2\n"));
         stop(bench);
     }
 }
 
-static void a_full_queue_refuses(void **state) {
+static void a_crowd_at_one_version_refuses_that_version_alone(void **state) {
     (void)state;
     struct bench *bench = start(2, 250, 64);
     hold_worker(bench);
     submit(bench, 0);
     submit(bench, 1);
-    assert_false(batcher_submit(bench->batcher, &bench->pairs[2].pair));
-    assert_int_equal(bench->pairs[2].pair.status, STATUS_COUNT);
-    release_worker(bench, 2);
+    assert_false(batcher_has_room(bench->batcher, &bench->first));
+    assert_false(batcher_submit(bench->batcher, &bench->pairs[2].item));
+    assert_int_equal(bench->pairs[2].item.status, STATUS_COUNT);
+    assert_true(batcher_has_room(bench->batcher, &bench->second));
+    bench->pairs[3].item.version = &bench->second;
+    submit(bench, 3);
+    assert_int_equal(batcher_length(bench->batcher), 3);
+    release_worker(bench, 3);
     submit(bench, 2);
     sem_wait(&bench->done);
     assert_embedded(bench, 2);
+    assert_embedded(bench, 3);
     stop(bench);
 }
 
@@ -311,18 +342,36 @@ static void closing_computes_what_is_queued(void **state) {
     stop(bench);
 }
 
-static void retry_after_is_what_waits_times_what_a_pair_costs(void **state) {
+static void retry_after_is_what_the_version_waits_for(void **state) {
     (void)state;
     struct bench *bench = start(8, 250, 64);
-    assert_int_equal(batcher_retry_after_s(bench->batcher), 1);
-    /* A measured millisecond leaves 7/8 of what was believed: about 7 s a face, 14 s a pair. */
-    bench->first.face_us = 8000000;
+    assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->first), 1);
     hold_worker(bench);
-    assert_int_equal(batcher_retry_after_s(bench->batcher), 1);
+    bench->first.face_us = 7000000;
+    bench->second.face_us = 1000;
+    assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->first), 1);
+    for (int i = 0; i < 4; i++)
+        submit(bench, i);
+    assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->first), 4 * 14);
+    assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->second), 14);
+    bench->first.face_us = 1;
+    release_worker(bench, 4);
+    stop(bench);
+}
+
+/* The batch that is being computed is waited for too. */
+static void retry_after_counts_the_batch_under_way(void **state) {
+    (void)state;
+    setenv("FACEPAIR_STUB_FACE_US", "150000", 1);
+    struct bench *bench = start(8, 250, 64);
+    unsetenv("FACEPAIR_STUB_FACE_US");
+    bench->first.face_us = 5000000; /* believed */
     submit(bench, 0);
-    submit(bench, 1);
-    assert_in_range(batcher_retry_after_s(bench->batcher), 28, 32);
-    release_worker(bench, 2);
+    while (batcher_length(bench->batcher) > 0)
+        sched_yield();
+    assert_in_range(batcher_retry_after_s(bench->batcher, &bench->second), 9, 10);
+    sem_wait(&bench->done);
+    assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->second), 1);
     stop(bench);
 }
 
@@ -338,11 +387,11 @@ static void *submit_many(void *argument) {
     struct watched *watched = submitter->watched;
     for (int i = 0; i < 100; i++) {
         atomic_store(&watched->back, false);
-        while (!batcher_submit(submitter->bench->batcher, &watched->pair))
+        while (!batcher_submit(submitter->bench->batcher, &watched->item))
             sched_yield();
         while (!atomic_load(&watched->back))
             sched_yield();
-        if (watched->pair.status != STATUS_OK)
+        if (watched->item.status != STATUS_OK)
             return watched;
     }
     return NULL;
@@ -354,7 +403,7 @@ static void serves_many_submitters(void **state) {
     struct bench *bench = start(2, 250, 4);
     struct submitter submitters[SUBMITTERS];
     for (int i = 0; i < SUBMITTERS; i++) {
-        bench->pairs[i].pair.version = i % 2 ? &bench->first : &bench->second;
+        bench->pairs[i].item.version = i % 2 ? &bench->first : &bench->second;
         submitters[i] = (struct submitter){.bench = bench, .watched = &bench->pairs[i]};
         pthread_create(&submitters[i].thread, NULL, submit_many, &submitters[i]);
     }
@@ -375,15 +424,17 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(embeds_a_lone_pair),
         cmocka_unit_test(takes_all_that_wait_into_one_batch),
-        cmocka_unit_test(a_batch_holds_one_version_and_the_oldest_pair_chooses),
-        cmocka_unit_test(versions_take_turns_by_their_oldest_pair),
+        cmocka_unit_test(a_batch_holds_one_version),
+        cmocka_unit_test(single_faces_and_pairs_share_a_batch),
+        cmocka_unit_test(one_slow_batch_at_most_goes_before_a_quick_pair),
         cmocka_unit_test(a_batch_is_capped_in_faces),
         cmocka_unit_test(a_batch_is_capped_in_time_but_holds_a_pair),
         cmocka_unit_test(abandoned_and_late_pairs_come_back_uncomputed),
         cmocka_unit_test(a_failing_batch_fails_alone),
-        cmocka_unit_test(a_full_queue_refuses),
+        cmocka_unit_test(a_crowd_at_one_version_refuses_that_version_alone),
         cmocka_unit_test(closing_computes_what_is_queued),
-        cmocka_unit_test(retry_after_is_what_waits_times_what_a_pair_costs),
+        cmocka_unit_test(retry_after_is_what_the_version_waits_for),
+        cmocka_unit_test(retry_after_counts_the_batch_under_way),
         cmocka_unit_test(serves_many_submitters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,14 @@
-#include "api/verify_options.h"
+#include "api/request_options.h"
 
 #include "api/number.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef void option_setter(struct verify_options *options, const struct option_value *value,
+typedef void option_setter(struct request_options *options, const struct option_value *value,
                            const char *name, struct faults *faults);
 static option_setter set_model, set_max_fmr, set_threshold, set_face, set_face1, set_face2,
-    set_prior, set_subject;
+    set_prior, set_subject, set_raw;
 
 static const struct {
     const char *name;
@@ -22,21 +22,22 @@ static const struct {
     [OPTION_FACE2] = {"face2", set_face2},
     [OPTION_PRIOR] = {"prior", set_prior},
     [OPTION_SUBJECT] = {"subject", set_subject},
+    [OPTION_RAW] = {"raw", set_raw},
 };
 
-void verify_options_init(struct verify_options *options) {
-    *options = (struct verify_options){.prior = 0.5, .face = {FACE_LARGEST, FACE_LARGEST}};
+void request_options_init(struct request_options *options) {
+    *options = (struct request_options){.prior = 0.5, .face = {FACE_LARGEST, FACE_LARGEST}};
 }
 
-enum verify_option verify_option_find(const char *name) {
+enum request_option request_option_find(const char *name, unsigned known) {
     for (int i = 0; i < OPTION_COUNT; i++)
-        if (strcmp(OPTIONS[i].name, name) == 0)
-            return (enum verify_option)i;
+        if ((known & OPTION_BIT(i)) && strcmp(OPTIONS[i].name, name) == 0)
+            return (enum request_option)i;
     return OPTION_COUNT;
 }
 
-void verify_option_set(struct verify_options *options, enum verify_option option,
-                       const struct option_value *value, struct faults *faults) {
+void request_option_set(struct request_options *options, enum request_option option,
+                        const struct option_value *value, struct faults *faults) {
     if (value->text && value->size == 0)
         return;
     options->given[option] = true;
@@ -57,7 +58,7 @@ bool model_reference_valid(const char *text, bool *version_named) {
     return card_name_valid(name) && card_version_valid(at + 1);
 }
 
-static void set_model(struct verify_options *options, const struct option_value *value,
+static void set_model(struct request_options *options, const struct option_value *value,
                       const char *name, struct faults *faults) {
     bool valid = value->text && value->size < sizeof options->model &&
                  !memchr(value->text, '\0', value->size);
@@ -81,14 +82,14 @@ static bool number_of(const struct option_value *value, double *number) {
     return value->number != NULL;
 }
 
-static void set_max_fmr(struct verify_options *options, const struct option_value *value,
+static void set_max_fmr(struct request_options *options, const struct option_value *value,
                         const char *name, struct faults *faults) {
     if (!number_of(value, &options->max_fmr) || options->max_fmr <= 0 || options->max_fmr > 1)
         faults_add(faults, STATUS_INVALID_FIELD, name,
                    "max_fmr must be a JSON number above 0 and at most 1.");
 }
 
-static void set_threshold(struct verify_options *options, const struct option_value *value,
+static void set_threshold(struct request_options *options, const struct option_value *value,
                           const char *name, struct faults *faults) {
     if (!number_of(value, &options->threshold) || options->threshold <= 0 ||
         options->threshold > THRESHOLD_MAX)
@@ -96,7 +97,7 @@ static void set_threshold(struct verify_options *options, const struct option_va
                    "threshold must be a JSON number above 0 and at most %.0f.", THRESHOLD_MAX);
 }
 
-static void set_prior(struct verify_options *options, const struct option_value *value,
+static void set_prior(struct request_options *options, const struct option_value *value,
                       const char *name, struct faults *faults) {
     if (!number_of(value, &options->prior) || options->prior < 0 || options->prior > 1)
         faults_add(faults, STATUS_INVALID_FIELD, name, "prior must be a JSON number from 0 to 1.");
@@ -117,25 +118,25 @@ static void set_choice(enum face_choice *choice, const struct option_value *valu
         faults_add(faults, STATUS_INVALID_FIELD, name, "%s must be \"largest\" or \"only\".", name);
 }
 
-static void set_face(struct verify_options *options, const struct option_value *value,
+static void set_face(struct request_options *options, const struct option_value *value,
                      const char *name, struct faults *faults) {
     set_choice(&options->face[0], value, name, faults);
     options->face[1] = options->face[0];
 }
 
-static void set_face1(struct verify_options *options, const struct option_value *value,
+static void set_face1(struct request_options *options, const struct option_value *value,
                       const char *name, struct faults *faults) {
     set_choice(&options->face[0], value, name, faults);
 }
 
-static void set_face2(struct verify_options *options, const struct option_value *value,
+static void set_face2(struct request_options *options, const struct option_value *value,
                       const char *name, struct faults *faults) {
     set_choice(&options->face[1], value, name, faults);
 }
 
 /* Nothing is kept of it: it is checked so that a caller who sends one today sends one that will be
  * understood. */
-static void set_subject(struct verify_options *options, const struct option_value *value,
+static void set_subject(struct request_options *options, const struct option_value *value,
                         const char *name, struct faults *faults) {
     (void)options;
     if (!value->text || value->size > SUBJECT_BYTES_MAX)
@@ -143,7 +144,19 @@ static void set_subject(struct verify_options *options, const struct option_valu
                    SUBJECT_BYTES_MAX);
 }
 
-void verify_options_check(const struct verify_options *options, struct faults *faults) {
+static void set_raw(struct request_options *options, const struct option_value *value,
+                    const char *name, struct faults *faults) {
+    if (value->from_form && text_is(value, "true"))
+        options->raw = true;
+    else if (value->from_form && text_is(value, "false"))
+        options->raw = false;
+    else if (value->boolean)
+        options->raw = *value->boolean;
+    else
+        faults_add(faults, STATUS_INVALID_FIELD, name, "raw must be true or false.");
+}
+
+void request_options_check(const struct request_options *options, struct faults *faults) {
     if (options->given[OPTION_MAX_FMR] && options->given[OPTION_THRESHOLD])
         faults_add(faults, STATUS_INVALID_FIELD, "threshold",
                    "Give max_fmr or threshold, not both.");

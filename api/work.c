@@ -1,0 +1,264 @@
+#include "api/work.h"
+
+#include "api/number.h"
+#include "api/problem.h"
+#include "server/clock.h"
+#include "server/http/reply.h"
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* nginx's word for a client that left before its answer; only logs and metrics see it. */
+enum { CLIENT_LEFT = 499 };
+
+static struct service *service_of(const struct http_request *request) {
+    return http_request_application(request)->context;
+}
+
+static void count_rejected(struct service *service, enum status status) {
+    if (status_http(status) > 500)
+        metrics_add(service->metrics, METRIC_REJECTED, 1, status_code(status));
+}
+
+/* ---- admission ---- */
+
+static enum status read_timeout(const struct http_request *request, uint64_t *timeout_ms,
+                                struct error *err) {
+    const char *text = http_request_header(request, "X-Request-Timeout-Ms");
+    *timeout_ms = service_of(request)->options.limits.timeout_ms;
+    if (text && !number_parse_integer(text, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX, timeout_ms))
+        return error_set(err, STATUS_INVALID_HEADER,
+                         "X-Request-Timeout-Ms must be a whole number from %d to %d.",
+                         TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
+    return STATUS_OK;
+}
+
+/* What the request may come to hold: its body and, with base64, the decoded files. A body of
+ * undeclared length counts as the largest. */
+static size_t bytes_to_set_aside(const struct http_request *request) {
+    const struct http_body_limits *limits = http_request_endpoint(request)->body;
+    bool json = http_request_body_kind(request) == HTTP_BODY_JSON;
+    size_t most = json ? limits->json_bytes_max : limits->multipart_bytes_max;
+    const char *text = http_request_header(request, "Content-Length");
+    uint64_t declared = 0;
+    if (!text || !number_parse_integer(text, 0, most, &declared))
+        declared = most;
+    return (size_t)(json ? declared + declared / 4 * 3 : declared);
+}
+
+static bool has_room(const struct service *service, size_t tasks, size_t bytes) {
+    return service->pool_tasks + tasks <= queue_capacity(pool_queue(service->pool)) &&
+           service->bodies_bytes + bytes <= service->options.limits.bodies_bytes_max;
+}
+
+/* The struct of the kind, zeroed, and the faults behind it. */
+static struct work *create(const struct work_kind *kind) {
+    size_t size = (kind->size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+    struct work *work = malloc(size + sizeof(struct faults));
+    if (!work)
+        return NULL;
+    memset(work, 0, size);
+    work->kind = kind;
+    work->faults = (struct faults *)((char *)work + size);
+    faults_init(work->faults);
+    return work;
+}
+
+static enum status admit(struct http_request *request, const struct work_kind *kind,
+                         struct error *err) {
+    struct service *service = service_of(request);
+    uint64_t timeout_ms;
+    enum status status = read_timeout(request, &timeout_ms, err);
+    if (status != STATUS_OK)
+        return status;
+    if (service->draining)
+        return error_set(err, STATUS_DRAINING, "draining");
+    size_t bytes = bytes_to_set_aside(request);
+    if (!has_room(service, kind->tasks, bytes))
+        return error_set(err, STATUS_OVERLOADED, "no room for another request");
+    struct work *work = create(kind);
+    if (!work)
+        return error_set(err, STATUS_INTERNAL, "out of memory for a request");
+    work->service = service;
+    work->request = request;
+    work->body_bytes = bytes;
+    work->deadline_us = http_request_started_us(request) + timeout_ms * 1000;
+    service->bodies_bytes += bytes;
+    http_request_set_state(request, work);
+    return STATUS_OK;
+}
+
+enum status work_admit(struct http_request *request, const struct work_kind *kind,
+                       struct error *err) {
+    enum status status = admit(request, kind, err);
+    count_rejected(service_of(request), status);
+    return status;
+}
+
+/* ---- the ways out that are no answer ---- */
+
+void work_reply_faults(struct work *work) {
+    enum status status = work->faults->list[0].status;
+    if (status == STATUS_OVERLOADED)
+        work->faults->retry_after_s = service_retry_after_s(work->service, work->version);
+    count_rejected(work->service, status);
+    problem_reply_faults(work->request, work->faults);
+}
+
+void work_reply_fault(struct work *work, enum status status, const char *field,
+                      const struct error *err) {
+    faults_init(work->faults);
+    faults_add_error(work->faults, status, field, err);
+    work_reply_faults(work);
+}
+
+void work_reply_full(struct work *work) {
+    work_reply_fault(work, STATUS_OVERLOADED, NULL, &(struct error){""});
+}
+
+bool work_replied_to_nobody(struct work *work) {
+    if (atomic_load(&work->abandoned)) {
+        http_reply_empty(work->request, CLIENT_LEFT, NULL);
+        return true;
+    }
+    if (clock_monotonic_us() > work->deadline_us) {
+        work_reply_fault(work, STATUS_DEADLINE_EXCEEDED, NULL, &(struct error){""});
+        return true;
+    }
+    return false;
+}
+
+void work_answer(struct work *work, char *text, size_t size, const struct timing *timings) {
+    if (!text) {
+        work_reply_fault(work, STATUS_INTERNAL, NULL,
+                         &(struct error){"out of memory for an answer"});
+        return;
+    }
+    char stages[TIMINGS_HEADER_SIZE];
+    timings_write_header(stages, timings);
+    const struct http_header headers[] = {{"Server-Timing", stages}, {NULL, NULL}};
+    timings_observe(work->service->metrics, timings);
+    http_reply_take(work->request, 200, "application/json", text, size, headers);
+}
+
+/* ---- going out ---- */
+
+bool work_acquire(struct work *work, const char *model) {
+    struct error err;
+    enum status status = registry_acquire(work->service->registry, model, &work->version, &err);
+    if (status != STATUS_OK)
+        work_reply_fault(work, status, "model", &err);
+    return status == STATUS_OK;
+}
+
+bool work_reserve(struct work *work, size_t tasks) {
+    bool reserved = service_reserve(work->service, tasks);
+    if (reserved)
+        work->tasks += tasks;
+    else
+        work_reply_full(work);
+    return reserved;
+}
+
+void work_unreserve(struct work *work, size_t tasks) {
+    assert(tasks <= work->tasks);
+    work->tasks -= tasks;
+    service_unreserve(work->service, tasks);
+}
+
+void work_suspend(struct work *work) {
+    if (!work->suspended)
+        http_request_suspend(work->request);
+    work->suspended = true;
+}
+
+static void ran(struct loop_message *message) {
+    struct work *work = (struct work *)((char *)message - offsetof(struct work, message));
+    work->done(work);
+}
+
+static void run_task(struct pool_task *task, void *context) {
+    (void)context;
+    struct work *work = (struct work *)((char *)task - offsetof(struct work, task));
+    work->run(work);
+    loop_post(work->service->loop, &work->message);
+}
+
+void work_run(struct work *work, void (*run)(struct work *work), void (*done)(struct work *work)) {
+    assert(work->tasks > 0);
+    work->run = run;
+    work->done = done;
+    work->task.run = run_task;
+    work->message.run = ran;
+    work_suspend(work);
+    bool queued = pool_submit(work->service->pool, &work->task);
+    assert(queued);
+    (void)queued;
+}
+
+/* ---- the body ---- */
+
+static void begin(struct work *work) {
+    if (work_replied_to_nobody(work))
+        return;
+    if (work->faults->count > 0)
+        work_reply_faults(work);
+    else
+        work->kind->begin(work);
+}
+
+static void read_json(struct work *work) {
+    size_t size;
+    const uint8_t *json = http_request_body(work->request, &size);
+    if (atomic_load(&work->abandoned))
+        return;
+    body_read_json(json, size, work->service->options.limits.image.bytes_max, work->kind->shape,
+                   &work->body, work->faults);
+    if (work->faults->count == 0 && work->kind->read)
+        work->kind->read(work);
+}
+
+static void json_read(struct work *work) {
+    work_unreserve(work, 1);
+    begin(work);
+}
+
+void work_finish(struct http_request *request) {
+    struct work *work = http_request_state(request);
+    if (http_request_body_kind(request) == HTTP_BODY_JSON) {
+        if (work_reserve(work, 1))
+            work_run(work, read_json, json_read);
+        return;
+    }
+    const struct http_part *parts;
+    size_t count = http_request_parts(request, &parts);
+    body_read_multipart(parts, count, work->kind->shape, &work->body, work->faults);
+    begin(work);
+}
+
+/* ---- the end ---- */
+
+void work_abandon(struct http_request *request) {
+    struct work *work = http_request_state(request);
+    atomic_store(&work->abandoned, true);
+}
+
+void work_release(struct http_request *request) {
+    struct work *work = http_request_state(request);
+    if (!work)
+        return;
+    struct service *service = work->service;
+    const struct work_kind *kind = work->kind;
+    if (kind->release)
+        kind->release(work);
+    body_release(&work->body);
+    work_unreserve(work, work->tasks);
+    service->bodies_bytes -= work->body_bytes;
+    if (work->version)
+        registry_release(service->registry, work->version);
+    explicit_bzero(work, kind->size);
+    free(work);
+}
