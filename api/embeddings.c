@@ -6,7 +6,7 @@
  *   face_done        worker  embedded, refused or too late
  *   face_returned    loop
  *   settle           loop    nothing is out any more: the answer, or what failed
- *   embeddings_write pool    32 × 4096 components take 20 ms to seal and to print
+ *   embeddings_write pool    thousands of components take milliseconds to seal and to print
  *
  * A request has only so many photographs in the pool at a time as keep its threads busy: others are
  * served between them, and a face is embedded while the next photograph is decoded.
@@ -49,7 +49,7 @@ static void answer(struct work *work) {
 /* The last place in the pool's queue is kept for the answer's writing. */
 static void settle(struct embeddings *embeddings) {
     struct work *work = &embeddings->work;
-    if (embeddings->out > 0 || work_replied_to_nobody(work))
+    if (embeddings->photos_out > 0 || embeddings->items_out > 0 || work_replied_to_nobody(work))
         return;
     if (embeddings->failure == STATUS_OVERLOADED)
         work_reply_full(work);
@@ -71,7 +71,7 @@ static void face_returned(struct loop_message *message) {
         (struct embeddings_face *)((char *)message - offsetof(struct embeddings_face, message));
     if (face->item.status != STATUS_OK)
         fail(face->embeddings, face->item.status, &face->item.error);
-    face->embeddings->out--;
+    face->embeddings->items_out--;
     settle(face->embeddings);
 }
 
@@ -95,7 +95,7 @@ static void submit_face(struct embeddings_face *face) {
         .done = face_done,
     };
     if (batcher_submit(work->service->batcher, &face->item))
-        face->embeddings->out++;
+        face->embeddings->items_out++;
     else
         fail(face->embeddings, STATUS_OVERLOADED, &(struct error){""});
 }
@@ -121,7 +121,7 @@ static bool submit_next_photo(struct embeddings *embeddings) {
     photo->index = embeddings->next++;
     photo->choice = work->body.options.face[0];
     photo->returned = photo_returned;
-    embeddings->out++;
+    embeddings->photos_out++;
     photo_submit(photo);
     return true;
 }
@@ -135,9 +135,11 @@ static void photo_returned(struct photo *photo) {
         release_input(face);
     if (status_http(photo->status) >= 500)
         fail(embeddings, photo->status, &photo->error);
+    embeddings->photos_out--;
     if (!submit_next_photo(embeddings) && embeddings->work.tasks > 1)
         work_unreserve(&embeddings->work, 1);
-    embeddings->out--;
+    if (embeddings->photos_out == 0)
+        work_drop_body(&embeddings->work);
     settle(embeddings);
 }
 
@@ -197,11 +199,9 @@ static void begin(struct work *work) {
         return;
     }
     work_suspend(work);
-    embeddings->out++; /* this function's own, so that nothing settles before it ends */
     while (photos-- > 0 && submit_next_photo(embeddings))
         ;
-    embeddings->out--;
-    settle(embeddings);
+    settle(embeddings); /* when not even one went out */
 }
 
 static void release(struct work *work) {

@@ -17,10 +17,10 @@ struct embeddings_face {
 };
 
 struct embeddings {
-    struct work work;     /* first */
-    unsigned count, next; /* photographs; the first that has not been given to the pool */
-    unsigned out;         /* photographs and items that have not come back */
-    enum status failure;  /* other than OK: of the whole request; nothing new is begun */
+    struct work work;               /* first */
+    unsigned count, next;           /* photographs; the first that has not been given to the pool */
+    unsigned photos_out, items_out; /* that have not come back */
+    enum status failure;            /* other than OK: of the whole request; nothing new is begun */
     struct error error;
     struct embeddings_face *faces; /* (count) */
     float *values;                 /* (count, embedding_length) */

@@ -80,6 +80,7 @@ static void photo_returned(struct photo *photo) {
     if (--verify->photos_waiting > 0)
         return;
     verify->prepared_us = clock_monotonic_us();
+    work_drop_body(work);
     if (work_replied_to_nobody(work))
         return;
     collect_photo_faults(verify);

@@ -169,6 +169,12 @@ void work_unreserve(struct work *work, size_t tasks) {
     service_unreserve(work->service, tasks);
 }
 
+void work_drop_body(struct work *work) {
+    http_request_drop_body(work->request);
+    work->service->bodies_bytes -= work->body_bytes;
+    work->body_bytes = 0;
+}
+
 void work_suspend(struct work *work) {
     if (!work->suspended)
         http_request_suspend(work->request);

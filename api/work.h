@@ -68,6 +68,9 @@ bool work_reserve(struct work *work, size_t tasks);
 void work_unreserve(struct work *work, size_t tasks);
 /* Before the first thing goes out. */
 void work_suspend(struct work *work);
+/* The body has been read to its end, photographs included: it is freed, and the memory set aside
+ * for it is another request's, however long this one waits for the network. */
+void work_drop_body(struct work *work);
 /* `run` on a pool thread, then `done` on the loop. One place must be held; it still is in `done`.
  */
 void work_run(struct work *work, void (*run)(struct work *work), void (*done)(struct work *work));

@@ -73,3 +73,5 @@ void http_request_identify(struct http_request *request) {
         request->id[2 * i + 1] = digits[bytes[i] & 15];
     }
 }
+
+void http_request_drop_body(struct http_request *request) { body_wipe(request); }

@@ -86,6 +86,9 @@ http_request_body_kind(const struct http_request *request); /* HTTP_BODY_*, of t
 size_t http_request_parts(const struct http_request *request, const struct http_part **parts);
 /* JSON: the raw body. */
 const uint8_t *http_request_body(const struct http_request *request, size_t *size);
+/* The body is not needed any more: overwritten and freed now, and not only when the request ends.
+ */
+void http_request_drop_body(struct http_request *request);
 uint64_t http_request_started_us(
     const struct http_request *request); /* monotonic: the first header byte was seen */
 uint64_t http_request_received_us(

@@ -2,6 +2,7 @@
 case fails, and so does a case of a code that is not documented."""
 import json
 import socket
+import threading
 import time
 
 import contract
@@ -205,6 +206,19 @@ def test_bodies_beyond_the_memory_set_aside_are_refused(start_stub):
         waiting.shutdown(socket.SHUT_RDWR)
     while service.verify([("image1", bytes(2000)), ("image2", b"second")]).status != 200:
         pass
+
+
+def test_what_waits_for_the_network_holds_no_body(start_stub):
+    service = start_stub("--bodies-bytes=1000000", FACEPAIR_STUB_BATCH_US="600000")
+    pair = [("image1", bytes(400000)), ("image2", bytes([1]) * 400000)]
+    first = threading.Thread(target=lambda: answers.append(service.verify(pair).status))
+    answers = []
+    first.start()
+    while b'facepair_images_total{outcome="ok"} 2\n' not in service.get("/metrics", service.admin_port).body:
+        time.sleep(0.01)
+    assert service.verify(pair).status == 200
+    first.join()
+    assert answers == [200]
 
 
 def test_new_work_is_refused_while_draining(start_stub):
