@@ -32,10 +32,10 @@ static uint8_t *put(uint8_t *at, uint64_t value, unsigned bytes) {
 }
 
 static uint8_t *put_text(uint8_t *at, const char *text) {
-    size_t size = strlen(text);
-    at = put(at, size, 1);
-    memcpy(at, text, size);
-    return at + size;
+    at = put(at, strlen(text), 1);
+    while (*text)
+        *at++ = (uint8_t)*text++;
+    return at;
 }
 
 /* What is left to read; `whole` turns false when more was asked for than there is. */

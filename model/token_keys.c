@@ -17,15 +17,16 @@ struct token_keys {
     struct token_key keys[TOKEN_KEYS_MAX];
 };
 
-static enum status create(struct token_keys **keys, struct error *err) {
-    if (sodium_init() < 0)
-        return error_set(err, STATUS_INTERNAL, "libsodium cannot be initialised");
-    struct token_keys *created = sodium_malloc(sizeof *created);
-    if (!created)
-        return error_set(err, STATUS_INTERNAL, "out of memory for keys");
-    sodium_memzero(created, sizeof *created);
-    *keys = created;
-    return STATUS_OK;
+/* NULL: libsodium cannot be used, or there is no memory. */
+static struct token_keys *create(void) {
+    struct token_keys *keys = sodium_init() < 0 ? NULL : sodium_malloc(sizeof *keys);
+    if (keys)
+        sodium_memzero(keys, sizeof *keys);
+    return keys;
+}
+
+static enum status not_created(struct error *err) {
+    return error_set(err, STATUS_INTERNAL, "no memory of libsodium's for keys");
 }
 
 /* The id tells which key opens a token and nothing of the key: it is a keyed hash of a constant. */
@@ -40,14 +41,15 @@ static void identify(struct token_key *key) {
 static void settle(struct token_keys *keys) { sodium_mprotect_readonly(keys); }
 
 enum status token_keys_draw(struct token_keys **keys, struct error *err) {
-    enum status status = create(keys, err);
-    if (status != STATUS_OK)
-        return status;
-    struct token_key *key = &(*keys)->keys[0];
+    struct token_keys *created = create();
+    if (!created)
+        return not_created(err);
+    struct token_key *key = &created->keys[0];
     randombytes_buf(key->bytes, sizeof key->bytes);
     identify(key);
-    (*keys)->count = 1;
-    settle(*keys);
+    created->count = 1;
+    settle(created);
+    *keys = created;
     return STATUS_OK;
 }
 
@@ -135,10 +137,8 @@ enum status token_keys_read(const char *path, struct token_keys **keys, struct e
         status = file_read(path, FILE_BYTES_MAX, &text, &size, err);
     if (status != STATUS_OK)
         return status;
-    struct token_keys *created = NULL;
-    status = create(&created, err);
-    if (status == STATUS_OK)
-        status = parse(path, text, size, created, err);
+    struct token_keys *created = create();
+    status = created ? parse(path, text, size, created, err) : not_created(err);
     wipe_and_free(text);
     if (status != STATUS_OK) {
         token_keys_destroy(created);
