@@ -6,9 +6,11 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A little nicer than the loop: answers go out before new work is begun. */
 enum { POOL_NICE = 1, BATCH_MS_MAX = 250, BATCH_FACES_MAX = 64, RETRY_AFTER_S_MAX = 60 };
+enum { COMPANY_FACES = 16, COMPANY_MS_MAX = 50 };
 
 static enum status create_preparer(void *argument, void **context, struct error *err) {
     struct preparer *preparer = preparer_create(argument);
@@ -33,11 +35,21 @@ static enum status start_pool(struct service *service, struct error *err) {
     return pool_create(&options, &service->pool, err);
 }
 
+static bool more_is_prepared(void *argument) {
+    const struct service *service = argument;
+    return queue_length(pool_queue(service->pool)) > 0;
+}
+
 static enum status start_batcher(struct service *service, struct error *err) {
+    bool device_is_the_cores = strcmp(service->options.device, "cpu") == 0;
     const struct batcher_options options = {
         .items_max = service->options.limits.embed_items_max,
         .batch_ms_max = BATCH_MS_MAX,
         .faces_max = BATCH_FACES_MAX,
+        .company = {.faces = device_is_the_cores ? COMPANY_FACES : 0,
+                    .ms_max = COMPANY_MS_MAX,
+                    .coming = more_is_prepared,
+                    .argument = service},
         .metrics = service->metrics,
     };
     return batcher_create(&options, &service->batcher, err);
@@ -74,9 +86,9 @@ static enum status start(struct service *service, struct error *err) {
                      ? token_keys_read(options->token_key_file, &service->token_keys, err)
                      : token_keys_draw(&service->token_keys, err);
     if (status == STATUS_OK)
-        status = start_batcher(service, err);
-    if (status == STATUS_OK)
         status = start_pool(service, err);
+    if (status == STATUS_OK)
+        status = start_batcher(service, err);
     return status;
 }
 
@@ -114,9 +126,9 @@ enum status service_create(const struct service_options *options, struct loop *l
 void service_destroy(struct service *service) {
     if (!service)
         return;
-    pool_destroy(service->pool);
     if (service->batcher)
-        batcher_destroy(service->batcher);
+        batcher_destroy(service->batcher); /* it looks at the pool's queue */
+    pool_destroy(service->pool);
     if (service->registry)
         registry_close(service->registry);
     if (service->prepare)

@@ -2,7 +2,9 @@
  *
  * What is submitted is an item: faces of one version that are computed together (the two of a pair,
  * or one). The worker takes what is waiting and computes at once; it never waits for more while the
- * device is idle (a one-millisecond wait costs a lone client one millisecond). A batch holds one
+ * device is idle (a one-millisecond wait costs a lone client one millisecond). Where the device is
+ * the cores that also prepare photographs, idle means that these have nothing else to do (struct
+ * batcher_company). A batch holds one
  * version and is capped in time: batch_ms_max ÷ measured ms a face, at least one item. Versions
  * take turns by how long their oldest item has waited in proportion to what a batch costs
  * (turns.c). An item whose `abandoned` is set or whose deadline passed is handed back uncomputed.
@@ -39,10 +41,20 @@ struct batch_item {
     void (*done)(struct batch_item *item);       /* on the worker thread, exactly once */
 };
 
+/* Faces cost less in company: a batch of fewer than `faces` waits for more, as long as `coming`
+ * tells that there are and that the cores are busy with them, but no item longer than ms_max.
+ * `coming` is called on the worker thread. faces 0: never. */
+struct batcher_company {
+    unsigned faces, ms_max;
+    bool (*coming)(void *argument);
+    void *argument;
+};
+
 struct batcher_options {
-    size_t items_max;        /* of each version that may wait */
-    unsigned batch_ms_max;   /* 250 */
-    unsigned faces_max;      /* hard cap of a batch, 64 */
+    size_t items_max;      /* of each version that may wait */
+    unsigned batch_ms_max; /* 250 */
+    unsigned faces_max;    /* hard cap of a batch, 64 */
+    struct batcher_company company;
     int nice;                /* of the worker, as pool_options' */
     struct metrics *metrics; /* NULL: nothing is observed */
 };

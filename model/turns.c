@@ -151,6 +151,21 @@ size_t turns_take(struct turns *turns, uint64_t now_us, struct batch_item **batc
 
 /* ---- telling ---- */
 
+size_t turns_faces(const struct turns *turns) {
+    size_t faces = 0;
+    for (size_t i = 0; i < turns->lanes_count; i++)
+        faces += turns->lanes[i].faces;
+    return faces;
+}
+
+uint64_t turns_oldest_us(const struct turns *turns) {
+    uint64_t oldest_us = UINT64_MAX;
+    for (size_t i = 0; i < turns->lanes_count; i++)
+        if (turns->lanes[i].first->queued_us < oldest_us)
+            oldest_us = turns->lanes[i].first->queued_us;
+    return oldest_us;
+}
+
 /* All of its own lane; and of every other lane, one batch for each batch of its own, or what there
  * is: versions of like cost alternate, and neither a slower nor a quicker one gets more turns than
  * that for long. */

@@ -42,6 +42,10 @@ bool turns_has_room(const struct turns *turns, const struct model_version *versi
 size_t turns_take(struct turns *turns, uint64_t now_us, struct batch_item **batch,
                   struct batch_item **dropped);
 
+/* Faces that wait, of all lanes, and since when the first of them does (something does). */
+size_t turns_faces(const struct turns *turns);
+uint64_t turns_oldest_us(const struct turns *turns);
+
 /* How long an item of the version that came now would wait for its batch to begin. */
 uint64_t turns_wait_us(const struct turns *turns, const struct model_version *version);
 

@@ -71,7 +71,7 @@ static void ready(struct bench *bench, struct watched *watched, struct model_ver
     watched->item.status = STATUS_COUNT;
 }
 
-static struct bench *start(size_t items_max, unsigned batch_ms_max, unsigned faces_max) {
+static struct bench *start_with(struct batcher_options options) {
     setenv("FACEPAIR_STUB_BATCH_US", "1000", 1);
     struct bench *bench = calloc(1, sizeof(*bench));
     assert_non_null(bench);
@@ -81,14 +81,25 @@ static struct bench *start(size_t items_max, unsigned batch_ms_max, unsigned fac
     sem_init(&bench->gate_reached, 0, 0);
     sem_init(&bench->gate_open, 0, 0);
     sem_init(&bench->done, 0, 0);
-    const struct batcher_options options = {.items_max = items_max,
-                                            .batch_ms_max = batch_ms_max,
-                                            .faces_max = faces_max,
-                                            .metrics = bench->metrics};
+    options.metrics = bench->metrics;
     assert_int_equal(batcher_create(&options, &bench->batcher, NULL), STATUS_OK);
     for (int i = 0; i < PAIRS; i++)
         ready(bench, &bench->pairs[i], &bench->first, count_done);
     return bench;
+}
+
+static struct bench *start(size_t items_max, unsigned batch_ms_max, unsigned faces_max) {
+    return start_with((struct batcher_options){
+        .items_max = items_max, .batch_ms_max = batch_ms_max, .faces_max = faces_max});
+}
+
+static struct bench *start_in_company(unsigned faces, unsigned ms_max, atomic_bool *coming,
+                                      bool (*tells)(void *)) {
+    return start_with((struct batcher_options){
+        .items_max = 8,
+        .batch_ms_max = 250,
+        .faces_max = 64,
+        .company = {.faces = faces, .ms_max = ms_max, .coming = tells, .argument = coming}});
 }
 
 static void stop(struct bench *bench) {
@@ -420,6 +431,56 @@ static void serves_many_submitters(void **state) {
     stop(bench);
 }
 
+static bool tells(void *argument) { return atomic_load((atomic_bool *)argument); }
+
+static void wait_done(struct bench *bench, int n) {
+    for (int i = 0; i < n; i++)
+        while (sem_wait(&bench->done) != 0)
+            ;
+}
+
+static void a_batch_waits_for_the_company_that_comes(void **state) {
+    (void)state;
+    atomic_bool coming = true;
+    struct bench *bench = start_in_company(4, 60000, &coming, tells);
+    submit(bench, 0);
+    usleep(5000);
+    assert_false(atomic_load(&bench->pairs[0].back));
+    submit(bench, 1);
+    wait_done(bench, 2);
+    assert_true(one_batch(bench, 0, 1));
+    stop(bench);
+}
+
+static void no_batch_waits_when_none_comes_any_more(void **state) {
+    (void)state;
+    atomic_bool coming = true;
+    struct bench *bench = start_in_company(4, 60000, &coming, tells);
+    submit(bench, 0);
+    atomic_store(&coming, false);
+    wait_done(bench, 1); /* forever, if it waited for its company */
+    stop(bench);
+}
+
+static void no_item_waits_for_company_past_its_bound(void **state) {
+    (void)state;
+    atomic_bool coming = true;
+    struct bench *bench = start_in_company(4, 20, &coming, tells);
+    submit(bench, 0);
+    wait_done(bench, 1);
+    const struct batch_item *item = &bench->pairs[0].item;
+    assert_true(item->started_us - item->queued_us >= 20000);
+    stop(bench);
+}
+
+static void closing_waits_for_no_company(void **state) {
+    (void)state;
+    atomic_bool coming = true;
+    struct bench *bench = start_in_company(4, 60000, &coming, tells);
+    submit(bench, 0);
+    stop(bench); /* after a minute, if it did */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(embeds_a_lone_pair),
@@ -436,6 +497,10 @@ int main(void) {
         cmocka_unit_test(retry_after_is_what_the_version_waits_for),
         cmocka_unit_test(retry_after_counts_the_batch_under_way),
         cmocka_unit_test(serves_many_submitters),
+        cmocka_unit_test(a_batch_waits_for_the_company_that_comes),
+        cmocka_unit_test(no_batch_waits_when_none_comes_any_more),
+        cmocka_unit_test(no_item_waits_for_company_past_its_bound),
+        cmocka_unit_test(closing_waits_for_no_company),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
