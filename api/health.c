@@ -38,6 +38,7 @@ void health_metrics(struct http_request *request) {
     struct service *service = service_of(request);
     struct metrics *metrics = service->metrics;
     sample_queue(metrics, pool_queue(service->pool), "prepare");
+    sample_queue(metrics, pool_queue(service->disk), "disk");
     sample_queue(metrics, batcher_queue(service->batcher), "embed");
     metrics_set(metrics, METRIC_READY, service_ready(service) ? 1 : 0);
     metrics_set(metrics, METRIC_LOOP_LAG, (double)loop_lag_us(service->loop) / 1e6);

@@ -2,6 +2,7 @@
  * ones; tests hold the two against each other. */
 #include "api/routes.h"
 
+#include "api/admin_models.h"
 #include "api/health.h"
 #include "api/info.h"
 #include "api/models.h"
@@ -12,6 +13,8 @@
 
 enum { PUBLIC = HTTP_PUBLIC, SCRAPE = HTTP_ADMIN | HTTP_METRICS };
 enum { EVERYWHERE = HTTP_PUBLIC | HTTP_ADMIN | HTTP_METRICS };
+
+enum { PROMOTION_BYTES_MAX = 1024 };
 
 #define GET(path_, listeners_, finish_)                                                            \
     {                                                                                              \
@@ -30,6 +33,15 @@ enum { EVERYWHERE = HTTP_PUBLIC | HTTP_ADMIN | HTTP_METRICS };
         .release = verify_release                                                                  \
     }
 
+#define OF_MODELS(method_, path_, finish_)                                                         \
+    {                                                                                              \
+        .method = (method_), .path = (path_), .route = (path_), .listeners = HTTP_ADMIN,           \
+        .admit = admin_models_admit, .finish = (finish_), .release = admin_models_release          \
+    }
+#define LIST(path_) OF_MODELS("GET", path_, admin_models_list)
+#define DELETE(path_) OF_MODELS("DELETE", path_, admin_models_delete)
+#define PROMOTE(path_) OF_MODELS("PUT", path_, admin_models_promote)
+
 /* clang-format off */
 static const struct http_endpoint ENDPOINTS[] = {
     VERIFY("/v1/verify"),
@@ -39,6 +51,9 @@ static const struct http_endpoint ENDPOINTS[] = {
     GET("/v1/models/{model}/metrics", PUBLIC, models_show_metrics),
     GET("/v1/info", PUBLIC, info_show),
     GET("/openapi.json", PUBLIC, openapi_show),
+    LIST("/admin/v1/models"),
+    DELETE("/admin/v1/models/{model}"),
+    PROMOTE("/admin/v1/models/{model}/active"),
     GET("/metrics", SCRAPE, health_metrics),
     PROBE("/livez", "/livez", health_live),
     PROBE("/healthz", "/livez", health_live),
@@ -58,12 +73,16 @@ void routes_build(struct service *service) {
         .parts_max = (unsigned)limits->parts_max,
         .files = VERIFY_IMAGE_FIELDS,
     };
+    service->promotion_body =
+        (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = PROMOTION_BYTES_MAX};
     size_t count = sizeof ENDPOINTS / sizeof ENDPOINTS[0];
     assert(count <= SERVICE_ENDPOINTS_MAX);
     for (size_t i = 0; i < count; i++) {
         service->endpoints[i] = ENDPOINTS[i];
         if (ENDPOINTS[i].finish == verify_finish)
             service->endpoints[i].body = &service->verify_body;
+        if (ENDPOINTS[i].finish == admin_models_promote)
+            service->endpoints[i].body = &service->promotion_body;
         service->table[i] = &service->endpoints[i];
     }
 }

@@ -238,6 +238,14 @@ static void rebuild_index(struct metric_family *family) {
     }
 }
 
+/* Under the family's lock; the index is made again afterwards. */
+static void remove_at(struct metric_family *family, size_t place) {
+    free(family->series[place]);
+    family->count--;
+    for (size_t i = place; i < family->count; i++)
+        family->series[i] = family->series[i + 1];
+}
+
 void metrics_remove(struct metrics *metrics, enum metric metric, ...) {
     assert(metric < METRIC_COUNT);
     struct metric_family *family = &metrics->families[metric];
@@ -249,11 +257,26 @@ void metrics_remove(struct metrics *metrics, enum metric metric, ...) {
     pthread_mutex_lock(&family->lock);
     size_t place = *find_slot(family, &key);
     if (place > 0) {
-        free(family->series[place - 1]);
-        family->count--;
-        for (size_t i = place - 1; i < family->count; i++)
-            family->series[i] = family->series[i + 1];
+        remove_at(family, place - 1);
         rebuild_index(family);
     }
+    pthread_mutex_unlock(&family->lock);
+}
+
+void metrics_remove_all(struct metrics *metrics, enum metric metric, unsigned labels, ...) {
+    assert(metric < METRIC_COUNT);
+    struct metric_family *family = &metrics->families[metric];
+    assert(labels > 0 && labels <= family->labels);
+    struct key key; /* the beginning of a series' key: each value ends with its terminator */
+    va_list values;
+    va_start(values, labels);
+    key_of_values(&key, labels, &values);
+    va_end(values);
+    pthread_mutex_lock(&family->lock);
+    for (size_t i = family->count; i > 0; i--)
+        if (family->series[i - 1]->key_bytes >= key.bytes &&
+            memcmp(family->series[i - 1]->key, key.text, key.bytes) == 0)
+            remove_at(family, i - 1);
+    rebuild_index(family);
     pthread_mutex_unlock(&family->lock);
 }

@@ -71,6 +71,8 @@ void metrics_observe(struct metrics *metrics, enum metric metric, double value,
                      ...); /* histogram; NaN is not observed */
 /* A series that ended; nothing when there is none. */
 void metrics_remove(struct metrics *metrics, enum metric metric, ...);
+/* Every series of the family whose first `labels` label values, at least one, are these. */
+void metrics_remove_all(struct metrics *metrics, enum metric metric, unsigned labels, ...);
 
 /* The whole text, process_* included; from malloc, *size bytes and a terminator. NULL: out of
  * memory. */

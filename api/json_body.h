@@ -1,0 +1,13 @@
+/* The JSON body of a request -> a tree whose root is an object, or what is wrong with it. */
+#ifndef FACEPAIR_API_JSON_BODY_H
+#define FACEPAIR_API_JSON_BODY_H
+
+#include "api/faults.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* A new reference. NULL: there is a fault more (invalid_json, duplicate_field, internal). */
+json_t *json_body_read(const uint8_t *json, size_t size, struct faults *faults);
+
+#endif
