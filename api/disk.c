@@ -1,4 +1,4 @@
-/* The thread is much nicer than the device worker and the preparation: to load a version costs some
+/* The thread is nicer than the device worker and the preparation: to load a version costs some
  * tenths of a second of computing (hash, repacked weights, warm-up) which must come out of what the
  * requests leave.
  *
@@ -10,13 +10,16 @@
 #include "api/swap.h"
 #include "model/keeper.h"
 
-enum { DISK_NICE = 10, DISK_TASKS_MAX = 16 };
+enum { DISK_NICE = 5, DISK_TASKS_MAX = 16 };
 
 static void closing(void *context, const struct model_version *version) {
     struct service *service = context;
+    const struct card *card = &version->card;
     keeper_forget(service->keeper, version);
-    if (!keeper_has(service->keeper, version->card.name, version->card.version))
-        swap_forget_metrics(service->metrics, &version->card);
+    if (!keeper_has(service->keeper, card->name, card->version))
+        swap_forget_version(service->metrics, card);
+    if (!keeper_has(service->keeper, card->name, NULL))
+        swap_forget_model(service->metrics, card);
 }
 
 static void run(struct pool_task *pool_task, void *context) {

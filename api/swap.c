@@ -6,7 +6,7 @@
 
 void swap_describe(struct service *service, const char *name) {
     if (name)
-        metrics_remove_all(service->metrics, METRIC_MODEL_INFO, 1, name);
+        metrics_remove(service->metrics, METRIC_MODEL_INFO, 1, name);
     for (size_t i = 0; i < registry_count(service->registry); i++) {
         const struct model_version *version = registry_at(service->registry, i);
         if (!name || strcmp(version->card.name, name) == 0)
@@ -16,9 +16,13 @@ void swap_describe(struct service *service, const char *name) {
     }
 }
 
-void swap_forget_metrics(struct metrics *metrics, const struct card *card) {
-    metrics_remove_all(metrics, METRIC_VERIFICATIONS, 2, card->name, card->version);
-    metrics_remove_all(metrics, METRIC_DISTANCE, 2, card->name, card->version);
+void swap_forget_version(struct metrics *metrics, const struct card *card) {
+    metrics_remove(metrics, METRIC_VERIFICATIONS, 2, card->name, card->version);
+    metrics_remove(metrics, METRIC_DISTANCE, 2, card->name, card->version);
+}
+
+void swap_forget_model(struct metrics *metrics, const struct card *card) {
+    metrics_remove(metrics, METRIC_BATCH_SIZE, 1, card->name);
 }
 
 static void tell(const struct keeper_change *change, const char *request_id) {

@@ -10,7 +10,8 @@
 void swap_apply(struct service *service, struct keeper_change *change, const char *request_id);
 /* facepair_model_info of every loaded version of the model, or of all (NULL). Loop thread. */
 void swap_describe(struct service *service, const char *name);
-/* The series that tell of one version's answers end. Any thread. */
-void swap_forget_metrics(struct metrics *metrics, const struct card *card);
+/* The series that tell of one version's answers, or of a model's batches, end. Any thread. */
+void swap_forget_version(struct metrics *metrics, const struct card *card);
+void swap_forget_model(struct metrics *metrics, const struct card *card);
 
 #endif

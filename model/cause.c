@@ -34,6 +34,11 @@ static const char *behind_directory(const char *detail, const char *directory) {
 
 void cause_without_path(const char *detail, const char *directory, struct error *err) {
     const char *rest = behind_directory(detail, directory);
+    const char *cause = rest ? strstr(rest, ": ") : NULL;
+    /* Who passes an error on may have named the file too. */
+    const char *again = cause ? behind_directory(cause + 2, directory) : NULL;
+    if (again)
+        rest = again;
     if (!rest)
         rest = detail;
     if (holds_path(rest))

@@ -33,8 +33,13 @@ struct kept *keeper_find_active(struct keeper *keeper, const char *name) {
     return NULL;
 }
 
-bool keeper_has(struct keeper *keeper, const char *name, const char *version) {
-    return keeper_find(keeper, name, version) != NULL;
+bool keeper_has(const struct keeper *keeper, const char *name, const char *version) {
+    for (size_t i = 0; i < keeper->kept_count; i++) {
+        const struct kept *kept = &keeper->kept[i];
+        if (strcmp(kept->name, name) == 0 && (!version || strcmp(kept->version, version) == 0))
+            return true;
+    }
+    return false;
 }
 
 bool keeper_is_pinned(const struct keeper *keeper, const char *name, const char *version) {

@@ -61,8 +61,8 @@ enum status keeper_remove(struct keeper *keeper, const char *name, const char *v
 
 /* Memory of a version that was buried is free again. */
 void keeper_forget(struct keeper *keeper, const struct model_version *version);
-/* Is a version of this name and number loaded and not only dying? */
-bool keeper_has(struct keeper *keeper, const char *name, const char *version);
+/* Is this version (NULL: any of the model) loaded and not only dying? */
+bool keeper_has(const struct keeper *keeper, const char *name, const char *version);
 
 /* Every version on disk, by name and then by number, at most KEEPER_LIST_MAX of them. */
 enum { KEEPER_LIST_MAX = 1000 };

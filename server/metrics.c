@@ -238,32 +238,7 @@ static void rebuild_index(struct metric_family *family) {
     }
 }
 
-/* Under the family's lock; the index is made again afterwards. */
-static void remove_at(struct metric_family *family, size_t place) {
-    free(family->series[place]);
-    family->count--;
-    for (size_t i = place; i < family->count; i++)
-        family->series[i] = family->series[i + 1];
-}
-
-void metrics_remove(struct metrics *metrics, enum metric metric, ...) {
-    assert(metric < METRIC_COUNT);
-    struct metric_family *family = &metrics->families[metric];
-    struct key key;
-    va_list values;
-    va_start(values, metric);
-    key_of_values(&key, family->labels, &values);
-    va_end(values);
-    pthread_mutex_lock(&family->lock);
-    size_t place = *find_slot(family, &key);
-    if (place > 0) {
-        remove_at(family, place - 1);
-        rebuild_index(family);
-    }
-    pthread_mutex_unlock(&family->lock);
-}
-
-void metrics_remove_all(struct metrics *metrics, enum metric metric, unsigned labels, ...) {
+void metrics_remove(struct metrics *metrics, enum metric metric, unsigned labels, ...) {
     assert(metric < METRIC_COUNT);
     struct metric_family *family = &metrics->families[metric];
     assert(labels > 0 && labels <= family->labels);
@@ -272,11 +247,16 @@ void metrics_remove_all(struct metrics *metrics, enum metric metric, unsigned la
     va_start(values, labels);
     key_of_values(&key, labels, &values);
     va_end(values);
+    size_t kept = 0;
     pthread_mutex_lock(&family->lock);
-    for (size_t i = family->count; i > 0; i--)
-        if (family->series[i - 1]->key_bytes >= key.bytes &&
-            memcmp(family->series[i - 1]->key, key.text, key.bytes) == 0)
-            remove_at(family, i - 1);
+    for (size_t i = 0; i < family->count; i++) {
+        struct metric_series *series = family->series[i];
+        if (series->key_bytes >= key.bytes && memcmp(series->key, key.text, key.bytes) == 0)
+            free(series);
+        else
+            family->series[kept++] = series;
+    }
+    family->count = kept;
     rebuild_index(family);
     pthread_mutex_unlock(&family->lock);
 }

@@ -407,9 +407,11 @@ def test_models_come_and_go(start, data):
     Version(data, ".new-guest", "1").change_card(lambda card: card.update(name="guest"))
     (data / "models/.new-guest").rename(data / "models/guest")
     wait_until(lambda: loaded(service) == ["dlib-resnet@1", "guest@1", "plain@1"], 3)
+    assert service.verify([*PAIR, ("model", "guest"), ("threshold", "0.5")]).status == 200
+    assert "guest" in service.get("/metrics", service.admin_port).body.decode()
     shutil.rmtree(data / "models/guest")
     wait_until(lambda: loaded(service) == ["dlib-resnet@1", "plain@1"], 3)
-    assert "guest" not in service.get("/metrics", service.admin_port).body.decode()
+    wait_until(lambda: "guest" not in service.get("/metrics", service.admin_port).body.decode(), 3)
     assert service.verify([*PAIR, ("model", "guest"), ("threshold", "0.5")]).codes == [("unknown_model", "model")]
 
 
@@ -450,6 +452,23 @@ def test_each_answer_is_computed_by_the_version_it_names(real_service):
         answer = real_service.verify(body).json
         distances[answer["model"]["version"]] = answer["distance"]
     assert distances["2"] / distances["1"] == pytest.approx(1.01, abs=1e-5)
+
+
+def test_a_version_takes_what_it_declares(real_data):
+    """No more, and not so much less that the limit would mean nothing."""
+    both = Service(PROGRAM, real_data, "--also-load=dlib-resnet@2")
+    grown = value(scrape(both), "process_resident_memory_bytes") - before_any_swap(real_data)
+    line = fails(PROGRAM, real_data, "--models-memory-max=1048576")
+    declared = int(line.split(" takes ")[1].split(" MiB")[0]) * 2 ** 20
+    assert declared / 3 < grown <= declared
+    assert both.stop() == 0
+
+
+def before_any_swap(data):
+    alone = Service(PROGRAM, data)
+    resident = value(scrape(alone), "process_resident_memory_bytes")
+    assert alone.stop() == 0
+    return resident
 
 
 @pytest.mark.parametrize("name", BROKEN)

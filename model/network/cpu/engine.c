@@ -15,10 +15,10 @@ static bool takes(const struct card *card) {
            network_runtime_on_cpu() && strcmp(card->architecture, "dlib-resnet") == 0;
 }
 
-/* Most weights are kept as Winograd's 36 numbers for 9, beside the file's own while it is read; and
- * each thread has a workspace of the maps. */
+/* Twice the file: some layers keep Winograd's 36 numbers for 9 weights, the large ones the weights
+ * as they are; and each thread has a workspace of the maps. */
 static uint64_t memory_bytes(const struct card *card, uint64_t weights_bytes) {
-    enum { COPIES = 5, WORKSPACE_BYTES = 16 << 20 };
+    enum { COPIES = 2, WORKSPACE_BYTES = 12 << 20 };
     (void)card;
     return COPIES * weights_bytes + (uint64_t)network_runtime_threads() * WORKSPACE_BYTES;
 }
