@@ -10,6 +10,8 @@
 #include "api/swap.h"
 #include "model/keeper.h"
 
+#include <malloc.h>
+
 enum { DISK_NICE = 5, DISK_TASKS_MAX = 16 };
 
 static void closing(void *context, const struct model_version *version) {
@@ -22,11 +24,18 @@ static void closing(void *context, const struct model_version *version) {
         swap_forget_model(service->metrics, card);
 }
 
+/* A version's smaller blocks stood on heaps among those of requests, and end as holes in them:
+ * after a hundred swaps some megabytes. Their pages go back to the kernel. */
+static void bury(struct service *service) {
+    if (registry_bury(service->registry, closing, service) > 0)
+        malloc_trim(0);
+}
+
 static void run(struct pool_task *pool_task, void *context) {
     (void)context;
     struct disk_task *task = (struct disk_task *)pool_task;
     struct service *service = task->service;
-    registry_bury(service->registry, closing, service);
+    bury(service);
     task->work(task);
     loop_post(service->loop, &task->message);
 }

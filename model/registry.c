@@ -37,9 +37,10 @@ static void lay_among_the_dead(struct registry *registry, struct model_version *
         ;
 }
 
-void registry_bury(struct registry *registry,
-                   void (*closing)(void *context, const struct model_version *version),
-                   void *context) {
+size_t registry_bury(struct registry *registry,
+                     void (*closing)(void *context, const struct model_version *version),
+                     void *context) {
+    size_t count = 0;
     struct model_version *dead =
         atomic_exchange_explicit(&registry->dead, NULL, memory_order_acquire);
     while (dead) {
@@ -48,7 +49,9 @@ void registry_bury(struct registry *registry,
             closing(context, dead);
         model_version_close(dead);
         dead = next;
+        count++;
     }
+    return count;
 }
 
 void registry_close(struct registry *registry) {

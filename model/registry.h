@@ -45,10 +45,11 @@ const struct model_version *registry_at(const struct registry *registry, size_t 
 /* ---- any thread ---- */
 
 void registry_release(struct registry *registry, struct model_version *version);
-/* Closes what nobody uses any more; `closing` (may be NULL) is told of each version before. */
-void registry_bury(struct registry *registry,
-                   void (*closing)(void *context, const struct model_version *version),
-                   void *context);
+/* Closes what nobody uses any more; `closing` (may be NULL) is told of each version before. Returns
+ * how many there were. */
+size_t registry_bury(struct registry *registry,
+                     void (*closing)(void *context, const struct model_version *version),
+                     void *context);
 
 /* ---- for the command line: registry_open.c ---- */
 
