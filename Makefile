@@ -5,7 +5,7 @@ CACHE := $(or $(FACEPAIR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facepair)
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp' '*.cu')
 LINE = @printf '  %-16s %s\n'
 
-.PHONY: help setup setup-test build models run test asan fuzz parity-full bench bench-peers format format-check lint install clean
+.PHONY: help setup setup-test build models run test asan fuzz parity-full load bench bench-peers format format-check lint install clean
 
 help:
 	$(LINE) 'make run' 'set up, build and serve on 127.0.0.1:8080 (ARGS="--listen …" passes options)'
@@ -17,6 +17,7 @@ help:
 	$(LINE) 'make bench-peers' 'the same pairs through DeepFace'"'"'s API (downloads about 1 GB)'
 	$(LINE) 'make asan' 'the suite under AddressSanitizer and UBSan'
 	$(LINE) 'make fuzz' 'each parser of bytes for a minute (SECONDS=N)'
+	$(LINE) 'make load' '100 swaps under 16 clients, and 50 writers killed at random moments'
 	$(LINE) 'make parity-full' 'the notebook'"'"'s network of 64 million parameters against timm (downloads about 3 GB)'
 	$(LINE) 'make format' 'clang-format over the tree'
 	$(LINE) 'make lint' 'formatting check, cppcheck, clang-tidy'
@@ -55,6 +56,9 @@ fuzz:
 
 parity-full: setup-test build
 	@setup/packages peers && cmake --build $(BUILD) --target vit_embed && tests/parity/vit/full.sh $(BUILD)
+
+load: setup-test build models
+	@cmake --build $(BUILD) && tests/load/swaps.py --build $(BUILD) && tests/load/kill_publish.py --build $(BUILD)
 
 bench: setup-test build models
 	@cmake --build $(BUILD) && tests/bench/bench.py --build $(BUILD)

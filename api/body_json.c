@@ -1,7 +1,7 @@
-/* The JSON form. The raw text is looked over first (json_scan), so that jansson never builds a tree
- * out of proportion to what a request can mean; then the tree is walked once. */
+/* The JSON form: the tree (json_body.h) is walked once. */
 #include "api/base64.h"
 #include "api/body.h"
+#include "api/json_body.h"
 #include "api/json_scan.h"
 #include "server/wipe.h"
 
@@ -109,22 +109,6 @@ static void take_member(const char *name, const json_t *member, size_t bytes_max
                    "There is no member of this name; the names are in /openapi.json.");
 }
 
-static void refuse_text(const json_error_t *error, const struct json_scan *scan,
-                        struct faults *faults) {
-    if (json_error_code(error) == json_error_duplicate_key) {
-        const struct json_key *key = json_scan_duplicate(scan);
-        char name[FAULT_FIELD_SIZE] = "";
-        if (key && key->size < sizeof name)
-            memcpy(name, key->text, key->size);
-        faults_add(faults, STATUS_DUPLICATE_FIELD, name, "The member is given more than once.");
-    } else if (json_error_code(error) == json_error_out_of_memory) {
-        faults_add(faults, STATUS_INTERNAL, NULL, "out of memory for a JSON body");
-    } else {
-        faults_add(faults, STATUS_INVALID_JSON, NULL, "The body is not JSON at line %d, column %d.",
-                   error->line, error->column);
-    }
-}
-
 /* An outermost object, and the components of two embeddings where there may be such. */
 static size_t values_max(const struct body_shape *shape) {
     size_t components = (size_t)BODY_EMBEDDINGS * CARD_EMBEDDING_LENGTH_MAX;
@@ -135,32 +119,14 @@ void body_read_json(const uint8_t *json, size_t size, size_t bytes_max,
                     const struct body_shape *shape, struct body *body, struct faults *faults) {
     *body = (struct body){0};
     request_options_init(&body->options);
-    if (size == 0) {
-        faults_add(faults, STATUS_INVALID_JSON, NULL, "The body is empty.");
+    json_t *root = json_body_read(json, size, values_max(shape), faults);
+    if (!root)
         return;
+    const char *name;
+    json_t *member;
+    json_object_foreach(root, name, member) {
+        take_member(name, member, bytes_max, shape, body, faults);
     }
-    struct json_scan scan;
-    struct error err;
-    if (json_scan((const char *)json, size, values_max(shape), &scan, &err) != STATUS_OK) {
-        faults_add_error(faults, STATUS_INVALID_JSON, NULL, &err);
-        return;
-    }
-    json_error_t error;
-    json_t *root = json_loadb((const char *)json, size,
-                              JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
-    if (!root) {
-        refuse_text(&error, &scan, faults);
-        return;
-    }
-    if (json_is_object(root)) {
-        const char *name;
-        json_t *member;
-        json_object_foreach(root, name, member) {
-            take_member(name, member, bytes_max, shape, body, faults);
-        }
-        body_check(shape, body, faults);
-    } else {
-        faults_add(faults, STATUS_INVALID_JSON, NULL, "The body must be a JSON object.");
-    }
+    body_check(shape, body, faults);
     json_decref(root);
 }

@@ -40,6 +40,8 @@ void health_metrics(struct http_request *request) {
     struct metrics *metrics = service->metrics;
     struct queue *prepare = pool_queue(service->pool);
     sample_queue(metrics, "prepare", queue_length(prepare), queue_capacity(prepare));
+    struct queue *disk = pool_queue(service->disk);
+    sample_queue(metrics, "disk", queue_length(disk), queue_capacity(disk));
     sample_queue(metrics, "embed", batcher_length(service->batcher),
                  service->options.limits.embed_items_max);
     metrics_set(metrics, METRIC_READY, service_ready(service) ? 1 : 0);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REFERENCE_SIZE = CARD_NAME_MAX + 1 + CARD_VERSION_MAX + 1, ETAG_SIZE = 128 };
+enum { ETAG_SIZE = 128 };
 
 void model_metrics_write(struct json_writer *json, const char *name, const struct card *card) {
     const struct card_metrics *m = &card->metrics;
@@ -68,7 +68,7 @@ static bool is_default(struct service *service, const struct model_version *vers
     return same;
 }
 
-static json_t *summary_json(struct service *service, const struct model_version *version) {
+json_t *model_summary_json(struct service *service, const struct model_version *version) {
     const struct card *card = &version->card;
     return json_pack("{s:s, s:s, s:s, s:b, s:b, s:s, s:i, s:s, s:o, s:o}", "object", "model",
                      "name", card->name, "version", card->version, "active", version->active,
@@ -81,19 +81,20 @@ void models_list(struct http_request *request) {
     struct service *service = http_request_application(request)->context;
     json_t *data = json_array();
     for (size_t i = 0; i < registry_count(service->registry); i++)
-        (void)json_array_append_new(data, summary_json(service, registry_at(service->registry, i)));
+        (void)json_array_append_new(data,
+                                    model_summary_json(service, registry_at(service->registry, i)));
     send_json(request, 200,
               json_pack("{s:s, s:o, s:b}", "object", "list", "data", data, "has_more", 0), NULL);
 }
 
-/* The segment as it was sent; "%40" is the one escape a path may have. */
-static bool read_reference(const char *segment, char reference[REFERENCE_SIZE]) {
+bool model_reference_read(const char *segment, char reference[MODEL_REFERENCE_SIZE]) {
     const char *escape = strstr(segment, "%40");
-    int size = escape ? snprintf(reference, REFERENCE_SIZE, "%.*s@%s", (int)(escape - segment),
-                                 segment, escape + 3)
-                      : snprintf(reference, REFERENCE_SIZE, "%s", segment);
+    int size = escape ? snprintf(reference, MODEL_REFERENCE_SIZE, "%.*s@%s",
+                                 (int)(escape - segment), segment, escape + 3)
+                      : snprintf(reference, MODEL_REFERENCE_SIZE, "%s", segment);
     bool version_named;
-    return size > 0 && size < REFERENCE_SIZE && model_reference_valid(reference, &version_named);
+    return size > 0 && size < MODEL_REFERENCE_SIZE &&
+           model_reference_valid(reference, &version_named);
 }
 
 static bool matches(const char *if_none_match, const char *etag) {
@@ -108,7 +109,7 @@ static void write_etag(const struct model_version *version, char etag[ETAG_SIZE]
 }
 
 static json_t *card_json(struct service *service, const struct model_version *version) {
-    json_t *root = summary_json(service, version);
+    json_t *root = model_summary_json(service, version);
     json_t *card = json_loads(version->card.json, JSON_REJECT_DUPLICATES, NULL);
     if (root && card && json_object_set_new(root, "card", card) == 0)
         return root;
@@ -131,11 +132,11 @@ static json_t *measured_json(struct service *service, const struct model_version
 static void reply_version(struct http_request *request,
                           json_t *(*render)(struct service *, const struct model_version *)) {
     struct service *service = http_request_application(request)->context;
-    char reference[REFERENCE_SIZE], etag[ETAG_SIZE];
+    char reference[MODEL_REFERENCE_SIZE], etag[ETAG_SIZE];
     struct model_version *version;
     struct error err;
     enum status status = STATUS_OK;
-    if (!read_reference(http_request_parameter(request), reference))
+    if (!model_reference_read(http_request_parameter(request), reference))
         status = error_set(&err, STATUS_INVALID_NAME,
                            "A model is NAME or NAME@VERSION; '@' may be written %%40.");
     if (status == STATUS_OK)

@@ -2,6 +2,7 @@
  * ones; tests hold the two against each other. */
 #include "api/routes.h"
 
+#include "api/admin_models.h"
 #include "api/compare.h"
 #include "api/embeddings.h"
 #include "api/health.h"
@@ -14,6 +15,8 @@
 
 enum { PUBLIC = HTTP_PUBLIC, SCRAPE = HTTP_ADMIN | HTTP_METRICS };
 enum { EVERYWHERE = HTTP_PUBLIC | HTTP_ADMIN | HTTP_METRICS };
+
+enum { PROMOTION_BYTES_MAX = 1024 };
 
 #define GET(path_, listeners_, finish_)                                                            \
     {                                                                                              \
@@ -31,6 +34,15 @@ enum { EVERYWHERE = HTTP_PUBLIC | HTTP_ADMIN | HTTP_METRICS };
         .admit = (admit_), .finish = work_finish, .abandon = work_abandon, .release = work_release \
     }
 
+#define OF_MODELS(method_, path_, finish_)                                                         \
+    {                                                                                              \
+        .method = (method_), .path = (path_), .route = (path_), .listeners = HTTP_ADMIN,           \
+        .admit = admin_models_admit, .finish = (finish_), .release = admin_models_release          \
+    }
+#define LIST(path_) OF_MODELS("GET", path_, admin_models_list)
+#define DELETE(path_) OF_MODELS("DELETE", path_, admin_models_delete)
+#define PROMOTE(path_) OF_MODELS("PUT", path_, admin_models_promote)
+
 /* clang-format off */
 static const struct http_endpoint ENDPOINTS[] = {
     WORK("/v1/verify", "/v1/verify", verify_admit),
@@ -42,6 +54,9 @@ static const struct http_endpoint ENDPOINTS[] = {
     GET("/v1/models/{model}/metrics", PUBLIC, models_show_metrics),
     GET("/v1/info", PUBLIC, info_show),
     GET("/openapi.json", PUBLIC, openapi_show),
+    LIST("/admin/v1/models"),
+    DELETE("/admin/v1/models/{model}"),
+    PROMOTE("/admin/v1/models/{model}/active"),
     GET("/metrics", SCRAPE, health_metrics),
     PROBE("/livez", "/livez", health_live),
     PROBE("/healthz", "/livez", health_live),
@@ -69,14 +84,17 @@ static void limit_bodies(struct service *service) {
         .json_bytes_max = limits->json_bytes_max < COMPARE_BODY_BYTES_MAX ? limits->json_bytes_max
                                                                           : COMPARE_BODY_BYTES_MAX,
     };
+    service->promotion_body =
+        (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = PROMOTION_BYTES_MAX};
 }
 
 static const struct http_body_limits *body_of(const struct service *service,
                                               const struct http_endpoint *endpoint) {
-    return endpoint->admit == verify_admit       ? &service->verify_body
-           : endpoint->admit == embeddings_admit ? &service->embeddings_body
-           : endpoint->admit == compare_admit    ? &service->compare_body
-                                                 : NULL;
+    return endpoint->admit == verify_admit            ? &service->verify_body
+           : endpoint->admit == embeddings_admit      ? &service->embeddings_body
+           : endpoint->admit == compare_admit         ? &service->compare_body
+           : endpoint->finish == admin_models_promote ? &service->promotion_body
+                                                      : NULL;
 }
 
 void routes_build(struct service *service) {

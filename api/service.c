@@ -1,8 +1,12 @@
 #include "api/service.h"
 
+#include "api/disk.h"
+#include "api/follow.h"
 #include "api/problem.h"
 #include "api/routes.h"
-#include "model/decision.h"
+#include "api/swap.h"
+#include "model/keeper.h"
+#include "server/memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -55,32 +59,31 @@ static enum status start_batcher(struct service *service, struct error *err) {
     return batcher_create(&options, &service->batcher, err);
 }
 
-/* A default that the default model cannot keep would be every client's error. */
-static enum status check_default_rule(struct service *service, struct error *err) {
-    struct model_version *version;
-    enum status status = registry_acquire(service->registry, NULL, &version, err);
-    if (status != STATUS_OK)
-        return status;
-    struct decision decision;
-    struct error cause;
-    if (decision_by_max_fmr(&version->card, service->options.default_max_fmr, &decision, &cause) !=
-        STATUS_OK)
-        status = error_set(err, STATUS_INTERNAL,
-                           "model %s@%s cannot decide at --default-max-fmr %g: %.120s",
-                           version->card.name, version->card.version,
-                           service->options.default_max_fmr, cause.detail);
-    registry_release(service->registry, version);
-    return status;
+/* Half of what the process is granted: the other half is for bodies, photographs and batches. */
+static uint64_t models_bytes_max(const struct service_options *options) {
+    return options->models_bytes_max ? options->models_bytes_max : memory_granted() / 2;
+}
+
+static enum status open_models(struct service *service, struct error *err) {
+    const struct service_options *options = &service->options;
+    const struct keeper_options keeper = {
+        .data_directory = options->data_directory,
+        .default_model = options->default_model,
+        .pinned = options->pinned,
+        .memory_bytes_max = models_bytes_max(options),
+        .default_max_fmr = options->default_max_fmr,
+    };
+    service->registry = registry_create();
+    if (!service->registry)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    return keeper_open(&keeper, service->registry, &service->keeper, err);
 }
 
 static enum status start(struct service *service, struct error *err) {
     const struct service_options *options = &service->options;
     enum status status = prepare_shared_open(options->data_directory, &service->prepare, err);
     if (status == STATUS_OK)
-        status =
-            registry_open(options->data_directory, options->default_model, &service->registry, err);
-    if (status == STATUS_OK)
-        status = check_default_rule(service, err);
+        status = open_models(service, err);
     if (status == STATUS_OK)
         status = options->token_key_file
                      ? token_keys_read(options->token_key_file, &service->token_keys, err)
@@ -89,17 +92,15 @@ static enum status start(struct service *service, struct error *err) {
         status = start_pool(service, err);
     if (status == STATUS_OK)
         status = start_batcher(service, err);
+    status = disk_start(service, err);
+    if (status == STATUS_OK)
+        status = follow_start(service, &service->follow, err);
     return status;
 }
 
 static void describe(struct service *service) {
     metrics_set(service->metrics, METRIC_BUILD_INFO, 1, FACEPAIR_VERSION);
-    for (size_t i = 0; i < registry_count(service->registry); i++) {
-        const struct model_version *version = registry_at(service->registry, i);
-        metrics_set(service->metrics, METRIC_MODEL_INFO, 1, version->card.name,
-                    version->card.version, version->active ? "true" : "false",
-                    service->options.device);
-    }
+    swap_describe(service, NULL);
 }
 
 enum status service_create(const struct service_options *options, struct loop *loop,
@@ -126,11 +127,15 @@ enum status service_create(const struct service_options *options, struct loop *l
 void service_destroy(struct service *service) {
     if (!service)
         return;
-    if (service->batcher)
-        batcher_destroy(service->batcher); /* it looks at the pool's queue */
+    if (service->follow)
+        follow_pause(service->follow);
+    pool_destroy(service->disk);
+    loop_flush(service->loop); /* the last look may have come back */
+    follow_stop(service->follow);
+    batcher_destroy(service->batcher); /* it looks at the pool's queue */
     pool_destroy(service->pool);
-    if (service->registry)
-        registry_close(service->registry);
+    registry_close(service->registry);
+    keeper_close(service->keeper);
     if (service->prepare)
         prepare_shared_close(service->prepare);
     token_keys_destroy(service->token_keys);
@@ -148,7 +153,10 @@ struct http_application service_application(struct service *service) {
     };
 }
 
-void service_drain(struct service *service) { service->draining = true; }
+void service_drain(struct service *service) {
+    service->draining = true;
+    follow_pause(service->follow);
+}
 
 bool service_ready(const struct service *service) { return !service->draining; }
 

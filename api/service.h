@@ -39,6 +39,8 @@ struct service_options {
     const char *data_directory;
     const char *default_model; /* NULL: the registry's choice */
     const char *device;        /* as told in /metrics and /v1/info */
+    const char *const *pinned; /* "NAME@VERSION" to load besides; NULL at the end; NULL: none */
+    uint64_t models_bytes_max; /* of all loaded models; 0: half the memory granted */
     unsigned prepare_threads;  /* 0: one for each CPU granted */
     double default_max_fmr;
     const char *token_key_file; /* NULL: a key that ends with this process */
@@ -58,13 +60,16 @@ struct service {
     struct batcher *batcher;
     struct pool *pool;
     struct token_keys *token_keys;
+    struct keeper *keeper; /* the disk thread's, once that runs */
+    struct pool *disk;
+    struct follow *follow;
     unsigned prepare_threads;
     bool draining;       /* no new work is admitted; /readyz says 503 */
     size_t bodies_bytes; /* admitted and not released */
     size_t pool_tasks;   /* places of the pool's queue that requests hold; service_reserve() */
     double prepare_us;   /* running mean of one photograph's preparation */
     /* The routes, with this instance's limits. */
-    struct http_body_limits verify_body, embeddings_body, compare_body;
+    struct http_body_limits verify_body, embeddings_body, compare_body, promotion_body;
     struct http_endpoint endpoints[SERVICE_ENDPOINTS_MAX];
     const struct http_endpoint *table[SERVICE_ENDPOINTS_MAX + 1];
 };

@@ -50,6 +50,8 @@ static struct service_options service_options(const struct serve_settings *s, co
     return (struct service_options){
         .data_directory = data,
         .default_model = s->model,
+        .pinned = s->also_load.values,
+        .models_bytes_max = (uint64_t)s->models_memory,
         .device = s->device,
         .prepare_threads = (unsigned)s->prepare_threads,
         .default_max_fmr = s->default_max_fmr,
@@ -243,5 +245,6 @@ int cli_serve(int argc, char **argv) {
     option_list_release(&settings.allowed_hosts);
     option_list_release(&settings.allowed_origins);
     option_list_release(&settings.trusted_modules);
+    option_list_release(&settings.also_load);
     return code;
 }

@@ -50,6 +50,13 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
              metrics_listen),
         TEXT("data", "DIR", "the data directory", data),
         TEXT("model", "NAME", "the model of requests that name none", model),
+        {"also-load", "NAME@VERSION",
+         "a version to keep loaded besides the active ones; repeatable", OPTION_LIST,
+         .to.list = &s->also_load},
+        WHOLE("models-memory-max", "N",
+              "bytes that loaded models may take, by what each declares; 0: half the memory "
+              "granted (0)",
+              models_memory, 0, 1024 * 1024 * GIB),
         TEXT("device", "DEVICE", "cpu or cuda:N (cpu)", device),
         WHOLE("threads", "N", "threads within a batch; 0: as measured (0)", threads, 0, 256),
         WHOLE("prepare-threads", "N", "threads that prepare photographs; 0: one a CPU (0)",

@@ -15,7 +15,8 @@ struct serve_settings {
     int64_t connections, timeout_ms, header_bytes, header_ms, body_ms;
     int64_t image_bytes, image_pixels, multipart_bytes, json_bytes, bodies_bytes;
     int64_t prepare_queue, embed_queue, token_lifetime;
-    struct option_list allowed_hosts, allowed_origins, trusted_modules;
+    int64_t models_memory; /* 0: half the memory granted */
+    struct option_list allowed_hosts, allowed_origins, trusted_modules, also_load;
 };
 
 struct serve_settings serve_settings_default(void);

@@ -15,6 +15,22 @@ static enum status failed(struct error *err, const char *path, const char *why) 
     return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, why);
 }
 
+enum status file_path_list(char path[PATH_MAX], struct error *err, const char *format,
+                           va_list arguments) {
+    int length = vsnprintf(path, PATH_MAX, format, arguments);
+    if (length < 0 || length >= PATH_MAX)
+        return error_set(err, STATUS_INTERNAL, "%.180s…: the path is too long", path);
+    return STATUS_OK;
+}
+
+enum status file_path(char path[PATH_MAX], struct error *err, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    enum status status = file_path_list(path, err, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
 /* read() until `size` bytes or the end: the file may shrink while it is read. */
 static ssize_t read_all(int fd, char *bytes, size_t size) {
     size_t have = 0;
@@ -77,6 +93,24 @@ static bool write_all(int fd, const char *bytes, size_t size) {
     return true;
 }
 
+enum status file_flush_directory(const char *path, struct error *err) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return failed(err, path, strerror(errno));
+    enum status status = fsync(fd) == 0 ? STATUS_OK : failed(err, path, strerror(errno));
+    close(fd);
+    return status;
+}
+
+/* The directory that holds the name, in place. */
+static const char *cut_name(char *path) {
+    char *slash = strrchr(path, '/');
+    if (!slash)
+        return ".";
+    slash[slash == path] = '\0'; /* "/name" is in "/" */
+    return path;
+}
+
 enum status file_write(const char *path, const char *bytes, size_t size, struct error *err) {
     char temporary[PATH_MAX];
     int length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
@@ -99,5 +133,5 @@ enum status file_write(const char *path, const char *bytes, size_t size, struct 
         unlink(temporary);
         return failed(err, path, strerror(cause));
     }
-    return STATUS_OK;
+    return file_flush_directory(cut_name(temporary), err);
 }

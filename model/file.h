@@ -4,15 +4,28 @@
 
 #include "server/status.h"
 
+#include <limits.h>
+#include <stdarg.h>
 #include <stddef.h>
+
+/* Formats a path; STATUS_INTERNAL when it is too long. */
+enum status file_path(char path[PATH_MAX], struct error *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+enum status file_path_list(char path[PATH_MAX], struct error *err, const char *format,
+                           va_list arguments);
 
 /* Reads a regular file of at most bytes_max bytes: *bytes from malloc (the caller's), *size of them
  * and a terminating NUL that is not counted. STATUS_INTERNAL; err names the file. */
 enum status file_read(const char *path, size_t bytes_max, char **bytes, size_t *size,
                       struct error *err);
 
-/* Writes the file anew (temporary file, fsync, rename): a reader sees the old or the whole new one.
- * STATUS_INTERNAL; err names the file. */
+/* Writes the file anew (temporary file PATH.XXXXXX, fsync, rename, fsync of the directory): a
+ * reader sees the old or the whole new one, also after the power fails. STATUS_INTERNAL; err names
+ * the file. */
 enum status file_write(const char *path, const char *bytes, size_t size, struct error *err);
+
+/* What was renamed into or out of a directory is on disk only once the directory itself is.
+ * STATUS_INTERNAL; err names it. */
+enum status file_flush_directory(const char *path, struct error *err);
 
 #endif

@@ -1,19 +1,11 @@
-/* In a container with a cgroup namespace /proc/self/cgroup says "0::/" and the mount shows the
- * container's own cgroup as its root. Without that namespace it says a path of the host, which the
- * container's mount does not have: the files on the way are missing, are passed over, and the
- * root's own counts, which again is the container's. Both are covered by one walk upwards.
- */
 #include "server/cpus.h"
+
+#include "server/cgroup.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum { LINE_MAX_BYTES = 4096 };
 
 unsigned cpus_of_quota(const char *cpu_max) {
     char *end;
@@ -29,50 +21,17 @@ unsigned cpus_of_quota(const char *cpu_max) {
     return cpus < INT_MAX ? (unsigned)cpus : CPUS_UNLIMITED;
 }
 
-static bool read_line(const char *path, char *line, size_t size) {
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    bool got = fgets(line, (int)size, file) != NULL;
-    fclose(file);
-    return got;
+static uint64_t parse_quota(const char *line) {
+    unsigned cpus = cpus_of_quota(line);
+    return cpus == CPUS_UNLIMITED ? CGROUP_UNLIMITED : cpus;
+}
+
+static unsigned as_cpus(uint64_t limit) {
+    return limit < CPUS_UNLIMITED ? (unsigned)limit : CPUS_UNLIMITED;
 }
 
 unsigned cpus_of_cgroup(const char *root, const char *path) {
-    unsigned least = CPUS_UNLIMITED;
-    size_t length = strlen(path);
-    /* A path through ".." leads out of our namespace, where no file can be read by it. */
-    if (strstr(path, ".."))
-        length = 0;
-    for (;;) {
-        char name[PATH_MAX], line[LINE_MAX_BYTES];
-        int written = snprintf(name, sizeof name, "%s%.*s/cpu.max", root, (int)length, path);
-        if (written > 0 && (size_t)written < sizeof name && read_line(name, line, sizeof line)) {
-            unsigned cpus = cpus_of_quota(line);
-            least = cpus < least ? cpus : least;
-        }
-        if (length == 0)
-            return least;
-        do
-            length--;
-        while (length > 0 && path[length] != '/');
-    }
-}
-
-/* The third field of the line "0::/path", into line; "/" where there is none. */
-static const char *own_cgroup(char *line, size_t size) {
-    const char *found = "/";
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    if (!file)
-        return found;
-    while (fgets(line, (int)size, file))
-        if (strncmp(line, "0::/", 4) == 0) {
-            line[strcspn(line, "\n")] = '\0';
-            found = line + 3;
-            break;
-        }
-    fclose(file);
-    return found;
+    return as_cpus(cgroup_least(root, path, "cpu.max", parse_quota));
 }
 
 static unsigned cpus_of_affinity(void) {
@@ -91,8 +50,7 @@ static unsigned cpus_of_affinity(void) {
 }
 
 unsigned cpus_granted(void) {
-    char line[LINE_MAX_BYTES];
     unsigned affinity = cpus_of_affinity();
-    unsigned quota = cpus_of_cgroup("/sys/fs/cgroup", own_cgroup(line, sizeof line));
+    unsigned quota = as_cpus(cgroup_granted("cpu.max", parse_quota));
     return affinity < quota ? affinity : quota;
 }

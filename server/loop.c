@@ -98,12 +98,16 @@ void loop_run(struct loop *loop) {
 
 void loop_stop(struct loop *loop) { uv_stop(&loop->uv); }
 
-void loop_destroy(struct loop *loop) {
-    if (!loop)
-        return;
+void loop_flush(struct loop *loop) {
     struct loop_message *list;
     while ((list = detach_all(loop)))
         run_list(list);
+}
+
+void loop_destroy(struct loop *loop) {
+    if (!loop)
+        return;
+    loop_flush(loop);
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->heart, NULL);
     int busy = UV_EBUSY;

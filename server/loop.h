@@ -27,6 +27,9 @@ void loop_run(struct loop *loop);
 /* On the loop thread. The messages that were detached together with the one that calls it still
  * run; later ones wait for the next loop_run or for loop_destroy. */
 void loop_stop(struct loop *loop);
+/* On the thread that ran it, while it does not run: the messages that are there run now. For an end
+ * in which what they belong to goes before the loop does. */
+void loop_flush(struct loop *loop);
 /* On the thread that ran it, when no other thread posts any more (join them first). Messages that
  * nobody has run yet run now, so that no work is lost with its request. Every handle that others
  * opened on loop_uv() must be closed, or closing: one that is open is printed to stderr and

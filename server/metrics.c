@@ -238,22 +238,25 @@ static void rebuild_index(struct metric_family *family) {
     }
 }
 
-void metrics_remove(struct metrics *metrics, enum metric metric, ...) {
+void metrics_remove(struct metrics *metrics, enum metric metric, unsigned labels, ...) {
     assert(metric < METRIC_COUNT);
     struct metric_family *family = &metrics->families[metric];
-    struct key key;
+    assert(labels > 0 && labels <= family->labels);
+    struct key key; /* the beginning of a series' key: each value ends with its terminator */
     va_list values;
-    va_start(values, metric);
-    key_of_values(&key, family->labels, &values);
+    va_start(values, labels);
+    key_of_values(&key, labels, &values);
     va_end(values);
+    size_t kept = 0;
     pthread_mutex_lock(&family->lock);
-    size_t place = *find_slot(family, &key);
-    if (place > 0) {
-        free(family->series[place - 1]);
-        family->count--;
-        for (size_t i = place - 1; i < family->count; i++)
-            family->series[i] = family->series[i + 1];
-        rebuild_index(family);
+    for (size_t i = 0; i < family->count; i++) {
+        struct metric_series *series = family->series[i];
+        if (series->key_bytes >= key.bytes && memcmp(series->key, key.text, key.bytes) == 0)
+            free(series);
+        else
+            family->series[kept++] = series;
     }
+    family->count = kept;
+    rebuild_index(family);
     pthread_mutex_unlock(&family->lock);
 }

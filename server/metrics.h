@@ -69,8 +69,9 @@ void metrics_add(struct metrics *metrics, enum metric metric, double value,
 void metrics_set(struct metrics *metrics, enum metric metric, double value, ...); /* gauge */
 void metrics_observe(struct metrics *metrics, enum metric metric, double value,
                      ...); /* histogram; NaN is not observed */
-/* A series that ended; nothing when there is none. */
-void metrics_remove(struct metrics *metrics, enum metric metric, ...);
+/* Series that ended: every one of the family whose first `labels` label values, at least one, are
+ * these; nothing when there is none. */
+void metrics_remove(struct metrics *metrics, enum metric metric, unsigned labels, ...);
 
 /* The whole text, process_* included; from malloc, *size bytes and a terminator. NULL: out of
  * memory. */

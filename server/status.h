@@ -36,6 +36,9 @@ extern "C" {
     X(METHOD_NOT_ALLOWED, 405, "method_not_allowed", "The method is not allowed here")             \
     X(TIMEOUT, 408, "timeout", "The request took too long to arrive")                              \
     X(VERSION_MISMATCH, 409, "version_mismatch", "The embeddings are of different versions")       \
+    X(ACTIVE_VERSION, 409, "active_version", "The version is the active one")                      \
+    X(IN_USE, 409, "in_use", "The version is in use")                                              \
+    X(NOT_LOADABLE, 409, "not_loadable", "The version cannot be loaded")                           \
     X(BODY_TOO_LARGE, 413, "body_too_large", "The body is too large")                              \
     X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", "The content type is not supported")  \
     X(MISDIRECTED_REQUEST, 421, "misdirected_request", "The Host is not served here")              \

@@ -1,6 +1,6 @@
 #include "model/import/calibrated.h"
 
-#include "model/file.h"
+#include "model/catalog.h"
 #include "model/import/version.h"
 #include "model/json.h"
 
@@ -161,9 +161,5 @@ enum status calibrated_publish(const struct calibrated *calibrated,
 
 enum status calibrated_activate(const struct calibrated *calibrated, const char *version,
                                 struct error *err) {
-    char path[PUBLISH_PATH_MAX], line[CARD_VERSION_MAX + 2];
-    int length = snprintf(line, sizeof(line), "%s\n", version);
-    enum status status = publish_path(path, err, "%s/models/%s/active", calibrated->data_directory,
-                                      calibrated->card->name);
-    return status == STATUS_OK ? file_write(path, line, (size_t)length, err) : status;
+    return catalog_activate(calibrated->data_directory, calibrated->card->name, version, err);
 }

@@ -1,26 +1,22 @@
 #include "model/import/version.h"
 
+#include "model/catalog.h"
 #include "model/file.h"
+#include "model/leftovers.h"
 
-#include <dirent.h>
-#include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum status version_next(const char *model_directory, char number[CARD_VERSION_MAX + 1],
                          struct error *err) {
-    unsigned long long largest = 0;
-    DIR *entries = opendir(model_directory);
-    if (!entries)
-        return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", model_directory, strerror(errno));
-    struct dirent *entry;
-    while ((entry = readdir(entries)) != NULL) {
-        unsigned long long found =
-            card_version_valid(entry->d_name) ? strtoull(entry->d_name, NULL, 10) : 0;
-        largest = found > largest ? found : largest;
-    }
-    closedir(entries);
+    unsigned long long largest;
+    enum status status = catalog_largest(model_directory, &largest, err);
+    if (status != STATUS_OK)
+        return status;
+    if (largest == ULLONG_MAX)
+        return error_set(err, STATUS_INTERNAL, "%.180s: has no version number left",
+                         model_directory);
     snprintf(number, CARD_VERSION_MAX + 1, "%llu", largest + 1);
     return STATUS_OK;
 }
@@ -40,20 +36,23 @@ static enum status find_model(const char *data_directory, const char *name,
         status = publish_make_directory(models, err);
     if (status != STATUS_OK)
         return status;
+    leftovers_sweep(models);
+    work->hold = leftovers_hold(models);
     return publish_exists(work->place) ? publish_path(work->model, err, "%s", work->place)
                                        : publish_begin(models, work->model, err);
 }
 
 enum status version_begin(const char *data_directory, const char *name, struct version_work *work,
                           struct error *err) {
+    work->hold = -1;
+    work->model[0] = work->built[0] = '\0';
     enum status status = find_model(data_directory, name, work, err);
-    if (status != STATUS_OK)
-        return status;
-    status = version_next(work->model, work->number, err);
+    if (status == STATUS_OK)
+        status = version_next(work->model, work->number, err);
     if (status == STATUS_OK)
         status = publish_begin(work->model, work->built, err);
-    if (status != STATUS_OK && is_new_model(work))
-        publish_abandon(work->model);
+    if (status != STATUS_OK)
+        version_abandon(work);
     return status;
 }
 
@@ -66,40 +65,39 @@ enum status version_write(const struct version_work *work, const char *file, con
 
 static enum status activate_first(const struct version_work *work, bool *activated,
                                   struct error *err) {
-    char path[PUBLISH_PATH_MAX], line[CARD_VERSION_MAX + 2];
+    char path[PUBLISH_PATH_MAX];
     enum status status = publish_path(path, err, "%s/active", work->model);
     *activated = false;
     if (status != STATUS_OK || publish_exists(path))
         return status;
-    int length = snprintf(line, sizeof(line), "%s\n", work->number);
     *activated = true;
-    return file_write(path, line, (size_t)length, err);
+    return catalog_write_active(work->model, work->number, err);
 }
 
-/* The new model gets its name; or its version and itself are removed. */
-static enum status publish_model(const struct version_work *work, const char *version,
-                                 struct error *err) {
-    enum status status = publish_finish(work->model, work->place, err);
-    if (status != STATUS_OK) {
-        publish_abandon(version);
-        publish_abandon(work->model);
-    }
-    return status;
-}
-
-enum status version_finish(struct version_work *work, FILE *messages, struct error *err) {
+static enum status publish(struct version_work *work, bool *activated, struct error *err) {
     char version[PUBLISH_PATH_MAX];
-    bool activated = false;
     enum status status = publish_path(version, err, "%s/%s", work->model, work->number);
+    /* Before the version has its name: a number that was given to nobody is no loss. */
+    if (status == STATUS_OK)
+        status = catalog_note_given(work->model, work->number, err);
     if (status == STATUS_OK)
         status = publish_finish(work->built, version, err);
     if (status != STATUS_OK) {
         version_abandon(work);
         return status;
     }
-    status = activate_first(work, &activated, err);
+    status = activate_first(work, activated, err);
     if (status == STATUS_OK && is_new_model(work))
-        status = publish_model(work, version, err);
+        status = publish_finish(work->model, work->place, err);
+    if (status != STATUS_OK && is_new_model(work))
+        publish_abandon(work->model);
+    leftovers_release(work->hold);
+    return status;
+}
+
+enum status version_finish(struct version_work *work, FILE *messages, struct error *err) {
+    bool activated = false;
+    enum status status = publish(work, &activated, err);
     if (status == STATUS_OK && messages)
         fprintf(messages, "%s/%s: written\n", work->place, work->number);
     if (status == STATUS_OK && messages && activated)
@@ -108,7 +106,9 @@ enum status version_finish(struct version_work *work, FILE *messages, struct err
 }
 
 void version_abandon(struct version_work *work) {
-    publish_abandon(work->built);
-    if (is_new_model(work))
+    if (work->built[0])
+        publish_abandon(work->built);
+    if (work->model[0] && is_new_model(work))
         publish_abandon(work->model);
+    leftovers_release(work->hold);
 }

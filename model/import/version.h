@@ -18,14 +18,15 @@ struct version_work {
     char model[PUBLISH_PATH_MAX]; /* the same, or what will get its name */
     char built[PUBLISH_PATH_MAX]; /* the directory to fill, inside model */
     char number[CARD_VERSION_MAX + 1];
+    int hold; /* of DATA/models, while there is something unfinished in it */
 };
 
-/* One more than the largest number below the model's directory. */
+/* One more than the largest number that the model's directory holds or has ever held. */
 enum status version_next(const char *model_directory, char number[CARD_VERSION_MAX + 1],
                          struct error *err);
 
-/* Makes what is missing of DATA/models and a directory to fill. After STATUS_OK the work ends
- * with version_finish or version_abandon. STATUS_INTERNAL. */
+/* Sweeps what dead writers left, makes what is missing of DATA/models and a directory to fill.
+ * After STATUS_OK the work ends with version_finish or version_abandon. STATUS_INTERNAL. */
 enum status version_begin(const char *data_directory, const char *name, struct version_work *work,
                           struct error *err);
 /* A small file in the directory to fill. */

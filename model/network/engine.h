@@ -15,11 +15,13 @@ extern "C" {
 
 struct network;
 
-/* The functions' contracts are those of network_open, network_close and network_embed; `state` is
+/* The functions' contracts are those of network_memory_bytes, network_open, network_close and
+ * network_embed; `state` is
  * the engine's own. */
 struct network_engine {
     const char *name; /* "cpu", "torch" */
     bool (*takes)(const struct card *card);
+    uint64_t (*memory_bytes)(const struct card *card, uint64_t weights_bytes);
     enum status (*open)(const struct card *card, const char *weights_path, void **state,
                         struct error *err);
     void (*close)(void *state);

@@ -28,12 +28,20 @@ enum status network_open_by(const struct network_engine *engine, const struct ca
     return STATUS_OK;
 }
 
-enum status network_open(const struct card *card, const char *weights_path,
-                         struct network **network, struct error *err) {
+static const struct network_engine *engine_of(const struct card *card) {
     const struct network_engine *const *engine = ENGINES;
     while (!(*engine)->takes(card))
         engine++;
-    return network_open_by(*engine, card, weights_path, network, err);
+    return *engine;
+}
+
+enum status network_open(const struct card *card, const char *weights_path,
+                         struct network **network, struct error *err) {
+    return network_open_by(engine_of(card), card, weights_path, network, err);
+}
+
+uint64_t network_memory_bytes(const struct card *card, uint64_t weights_bytes) {
+    return engine_of(card)->memory_bytes(card, weights_bytes);
 }
 
 void network_close(struct network *network) {

@@ -27,6 +27,10 @@ enum status network_runtime_open(const char *device, unsigned threads, struct er
  * refused. Not thread-safe. */
 enum status network_trust_torchscript(const char *sha256, struct error *err);
 
+/* What an open network of this card takes, its file of weights being so large: to be refused before
+ * it is opened. Whoever opens counts on it, so it is rather too much than too little. */
+uint64_t network_memory_bytes(const struct card *card, uint64_t weights_bytes);
+
 /* Reads the weights that the card describes. The file's hash has been checked by the caller. */
 enum status network_open(const struct card *card, const char *weights_path,
                          struct network **network, struct error *err);

@@ -27,12 +27,17 @@ static void set_cors(struct http_request *request) {
         "X-Request-Id, Server-Timing, Retry-After, Location, ETag");
 }
 
+static bool changes_something(const char *method) {
+    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+           strcmp(method, "DELETE") == 0;
+}
+
 static void set_headers(struct http_request *request, const char *content_type,
                         const struct http_header *headers) {
     set(request, "X-Request-Id", request->id);
     if (content_type)
         set(request, "Content-Type", content_type);
-    if (request->response_status >= 400 || strcmp(request->method, "POST") == 0)
+    if (request->response_status >= 400 || changes_something(request->method))
         set(request, "Cache-Control", "no-store");
     if (request->response_status == 405)
         set(request, "Allow", request->allow);

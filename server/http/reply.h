@@ -1,6 +1,6 @@
 /* The one answer of a request. Loop thread only; exactly one call per request; a suspended request
- * is resumed by it. X-Request-Id is on every answer; Cache-Control: no-store on answers to POST and
- * on errors. */
+ * is resumed by it. X-Request-Id is on every answer; Cache-Control: no-store on answers to POST,
+ * PUT and DELETE and on errors. */
 #ifndef FACEPAIR_SERVER_HTTP_REPLY_H
 #define FACEPAIR_SERVER_HTTP_REPLY_H
 

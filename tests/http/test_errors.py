@@ -42,7 +42,7 @@ REFUSALS = {
 
 
 def port_of(service, path):
-    return service.admin_port if path == "/metrics" else service.port
+    return service.admin_port if path.startswith(("/metrics", "/admin/")) else service.port
 
 
 REFUSAL_CASES = [(path, method, code) for path, method, operation in OPERATIONS

@@ -108,7 +108,7 @@ static void a_second_import_is_the_next_version_and_not_the_active_one(void **st
     assert_string_equal(active, "1\n");
     free(active);
     assert_int_equal(entries(&folder, "models"), 1);
-    assert_int_equal(entries(&folder, "models/mine"), 3);
+    assert_int_equal(entries(&folder, "models/mine"), 4); /* 1, 2, active, largest */
     folder_remove(&folder);
 }
 

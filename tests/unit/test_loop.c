@@ -204,6 +204,20 @@ static void messages_posted_after_the_stop_run_before_the_loop_is_gone(void **st
     assert_int_equal(order[0], 4);
 }
 
+static void flushing_runs_what_was_posted_at_once(void **state) {
+    (void)state;
+    struct loop *loop = make_loop();
+    unsigned order[1], count = 0;
+    struct note note = {
+        .message.run = run_note, .loop = loop, .number = 4, .order = order, .count = &count};
+    loop_flush(loop);
+    loop_post(loop, &note.message);
+    loop_flush(loop);
+    assert_int_equal(count, 1);
+    loop_destroy(loop);
+    assert_int_equal(count, 1);
+}
+
 struct nap {
     struct loop_message message; /* first */
     struct loop *loop;
@@ -286,6 +300,7 @@ int main(void) {
         cmocka_unit_test(a_message_that_posts_itself_for_ever_does_not_keep_timers_from_running),
         cmocka_unit_test(a_stopped_loop_runs_again),
         cmocka_unit_test(messages_posted_after_the_stop_run_before_the_loop_is_gone),
+        cmocka_unit_test(flushing_runs_what_was_posted_at_once),
         cmocka_unit_test(the_beat_after_a_message_that_held_the_loop_tells_by_how_much),
         cmocka_unit_test(two_loops_live_side_by_side),
         cmocka_unit_test(a_handle_left_open_at_the_end_is_a_programmers_error),

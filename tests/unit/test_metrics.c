@@ -300,8 +300,9 @@ static void a_removed_series_vanishes_and_the_others_stay(void **state) {
     }
     for (int i = 0; i < METRICS_SERIES_MAX; i += 3) {
         snprintf(name, sizeof name, "m%d", i);
-        metrics_remove(metrics, METRIC_BATCH_SIZE, name);
-        metrics_remove(metrics, METRIC_BATCH_SIZE, name); /* nothing to remove: nothing happens */
+        metrics_remove(metrics, METRIC_BATCH_SIZE, 1, name);
+        metrics_remove(metrics, METRIC_BATCH_SIZE, 1,
+                       name); /* nothing to remove: nothing happens */
     }
     for (int i = 0; i < METRICS_SERIES_MAX; i++)
         if (i % 3) {
@@ -321,6 +322,29 @@ static void a_removed_series_vanishes_and_the_others_stay(void **state) {
     text = text_of(metrics);
     assert_true(has(text, "facepair_batch_size_sum{model=\"m0\"} 5\n"));
     assert_false(has(text, "facepair_batch_size_sum{model=\"other\"}"));
+    free(text);
+    metrics_destroy(metrics);
+}
+
+static void series_that_begin_alike_vanish_together(void **state) {
+    (void)state;
+    struct metrics *metrics = metrics_create();
+    static const char *const versions[] = {"1", "12", "2"};
+    for (size_t i = 0; i < 3; i++)
+        for (int same = 0; same < 2; same++)
+            metrics_add(metrics, METRIC_VERIFICATIONS, 1, "net", versions[i], "max_fmr",
+                        same ? "same" : "different");
+    metrics_add(metrics, METRIC_VERIFICATIONS, 1, "network", "1", "max_fmr", "same");
+    metrics_remove(metrics, METRIC_VERIFICATIONS, 2, "net", "1");
+    metrics_remove(metrics, METRIC_VERIFICATIONS, 2, "net", "7"); /* nothing happens */
+    char *text = text_of(metrics);
+    assert_int_equal(count_lines(text, "facepair_verifications_total"), 5);
+    assert_null(strstr(text, "{model=\"net\",version=\"1\","));
+    assert_non_null(strstr(text, "{model=\"net\",version=\"12\","));
+    free(text);
+    metrics_remove(metrics, METRIC_VERIFICATIONS, 1, "net");
+    text = text_of(metrics);
+    assert_int_equal(count_lines(text, "facepair_verifications_total"), 1);
     free(text);
     metrics_destroy(metrics);
 }
@@ -370,7 +394,7 @@ static void *count_much(void *argument) {
         metrics_observe(metrics, METRIC_STAGE_DURATION, 0.5, reasons[i % 3]);
         metrics_add(metrics, METRIC_HTTP_IN_FLIGHT, i % 2 ? -1 : 1);
         if (i % 1000 == 0)
-            metrics_remove(metrics, METRIC_QUEUE_LENGTH, "q");
+            metrics_remove(metrics, METRIC_QUEUE_LENGTH, 1, "q");
         metrics_set(metrics, METRIC_QUEUE_LENGTH, i, "q");
     }
     return NULL;
@@ -460,6 +484,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_number_is_not_observed),
         cmocka_unit_test(beyond_the_limit_series_are_counted_together_as_other),
         cmocka_unit_test(a_removed_series_vanishes_and_the_others_stay),
+        cmocka_unit_test(series_that_begin_alike_vanish_together),
         cmocka_unit_test(two_tables_know_nothing_of_each_other),
         cmocka_unit_test(a_call_that_does_not_suit_the_family_is_a_programmers_error),
         cmocka_unit_test(no_count_of_many_threads_is_lost),

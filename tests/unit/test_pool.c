@@ -1,5 +1,8 @@
 #include "server/pool.h"
 
+#include "server/cgroup.h"
+#include "server/memory.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -289,6 +292,18 @@ static void the_smallest_quota_from_the_cgroup_up_to_the_root_counts(void **stat
     }
 }
 
+static void a_limit_of_memory_is_whole_bytes(void **state) {
+    (void)state;
+    assert_true(memory_of_max("1073741824\n") == 1073741824);
+    static const char *const texts[] = {"max\n", "",      "0\n",   "-1\n",
+                                        "+5\n",  "12 \n", "12K\n", "99999999999999999999\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        assert_true(memory_of_max(texts[i]) == CGROUP_UNLIMITED);
+    assert_true(memory_granted() > 1 << 20);
+    assert_true(memory_granted() <=
+                (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
 static void a_process_bound_to_one_cpu_is_granted_one(void **state) {
     (void)state;
     assert_in_range(cpus_granted(), 1, (unsigned)sysconf(_SC_NPROCESSORS_CONF));
@@ -315,6 +330,7 @@ int main(void) {
         cmocka_unit_test(a_quota_counts_as_cpus_rounded_up),
         cmocka_unit_test(what_is_no_quota_limits_nothing),
         cmocka_unit_test(the_smallest_quota_from_the_cgroup_up_to_the_root_counts),
+        cmocka_unit_test(a_limit_of_memory_is_whole_bytes),
         cmocka_unit_test(a_process_bound_to_one_cpu_is_granted_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,14 @@ static bool takes(const struct card *card) {
            network_runtime_on_cpu() && strcmp(card->architecture, "dlib-resnet") == 0;
 }
 
+/* Twice the file: some layers keep Winograd's 36 numbers for 9 weights, the large ones the weights
+ * as they are; and each thread has a workspace of the maps. */
+static uint64_t memory_bytes(const struct card *card, uint64_t weights_bytes) {
+    enum { COPIES = 2, WORKSPACE_BYTES = 12 << 20 };
+    (void)card;
+    return COPIES * weights_bytes + (uint64_t)network_runtime_threads() * WORKSPACE_BYTES;
+}
+
 static enum status open_network(const struct card *card, const char *weights_path, void **state,
                                 struct error *err) {
     struct dlib_resnet *network;
@@ -38,7 +46,12 @@ static enum status embed(void *state, const float *faces, uint32_t n, float *out
     return STATUS_OK;
 }
 
-const struct network_engine network_engine_cpu = {"cpu", takes, open_network, close_network, embed};
+const struct network_engine network_engine_cpu = {.name = "cpu",
+                                                  .takes = takes,
+                                                  .memory_bytes = memory_bytes,
+                                                  .open = open_network,
+                                                  .close = close_network,
+                                                  .embed = embed};
 
 #else
 

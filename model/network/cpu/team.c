@@ -2,6 +2,11 @@
  * helper that wakes to a new round works when its number is among the round's members, and the last
  * to finish wakes the caller. A helper that is not among them may sleep through the round: the
  * fields of the next one are written only when `busy` is 0, and nobody else reads them.
+ *
+ * Niceness. A thread may make itself nicer, but only the privileged may take that back; a new
+ * thread is as nice as the one that creates it. So where the caller is less nice than the thread
+ * that created the helpers (a network that was warmed up on the disk thread goes to the device
+ * worker), the caller replaces them by its own, once.
  */
 #include "model/network/cpu/team.h"
 
@@ -17,11 +22,13 @@
 struct helper {
     struct team *team;
     unsigned member;
+    unsigned long born; /* the round that was the last one then */
     pthread_t thread;
 };
 
 struct team {
-    unsigned helpers_count;
+    unsigned helpers_max, helpers_count;
+    int born_nice; /* of the thread that created the helpers */
     pthread_mutex_t lock;
     pthread_cond_t begun, finished;
     /* Under the lock. */
@@ -37,7 +44,7 @@ struct team {
 static void *helper_thread(void *argument) {
     const struct helper *helper = argument;
     struct team *team = helper->team;
-    unsigned long seen = 0;
+    unsigned long seen = helper->born;
     int nice = getpriority(PRIO_PROCESS, (id_t)gettid());
     pthread_mutex_lock(&team->lock);
     for (;;) {
@@ -65,6 +72,38 @@ static void *helper_thread(void *argument) {
     return NULL;
 }
 
+/* As many as can be had; the number is in helpers_count. Returns errno's value of the failure. */
+static int start_helpers(struct team *team) {
+    sigset_t all, before;
+    sigfillset(&all); /* signals are for the program's own thread */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = 0;
+    team->born_nice = getpriority(PRIO_PROCESS, (id_t)gettid());
+    while (team->helpers_count < team->helpers_max && !failure) {
+        struct helper *helper = &team->helpers[team->helpers_count];
+        *helper =
+            (struct helper){.team = team, .member = team->helpers_count + 1, .born = team->round};
+        failure = pthread_create(&helper->thread, NULL, helper_thread, helper);
+        if (!failure) {
+            pthread_setname_np(helper->thread, "embed");
+            team->helpers_count++;
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failure;
+}
+
+static void stop_helpers(struct team *team) {
+    pthread_mutex_lock(&team->lock);
+    team->closing = true;
+    pthread_mutex_unlock(&team->lock);
+    pthread_cond_broadcast(&team->begun);
+    for (unsigned i = 0; i < team->helpers_count; i++)
+        pthread_join(team->helpers[i].thread, NULL);
+    team->helpers_count = 0;
+    team->closing = false;
+}
+
 enum status team_create(unsigned threads, struct team **result, struct error *err) {
     assert(threads > 0);
     struct team *team = calloc(1, sizeof *team + (threads - 1) * sizeof team->helpers[0]);
@@ -73,20 +112,8 @@ enum status team_create(unsigned threads, struct team **result, struct error *er
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->begun, NULL);
     pthread_cond_init(&team->finished, NULL);
-    sigset_t all, before;
-    sigfillset(&all); /* signals are for the program's own thread */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = 0;
-    while (team->helpers_count < threads - 1 && !failure) {
-        struct helper *helper = &team->helpers[team->helpers_count];
-        *helper = (struct helper){.team = team, .member = team->helpers_count + 1};
-        failure = pthread_create(&helper->thread, NULL, helper_thread, helper);
-        if (!failure) {
-            pthread_setname_np(helper->thread, "embed");
-            team->helpers_count++;
-        }
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    team->helpers_max = threads - 1;
+    int failure = start_helpers(team);
     if (failure) {
         team_destroy(team);
         return error_set(err, STATUS_INTERNAL, "A thread of the network cannot be started: %s.",
@@ -99,26 +126,31 @@ enum status team_create(unsigned threads, struct team **result, struct error *er
 void team_destroy(struct team *team) {
     if (!team)
         return;
-    pthread_mutex_lock(&team->lock);
-    team->closing = true;
-    pthread_mutex_unlock(&team->lock);
-    pthread_cond_broadcast(&team->begun);
-    for (unsigned i = 0; i < team->helpers_count; i++)
-        pthread_join(team->helpers[i].thread, NULL);
+    stop_helpers(team);
     pthread_cond_destroy(&team->finished);
     pthread_cond_destroy(&team->begun);
     pthread_mutex_destroy(&team->lock);
     free(team);
 }
 
+/* How many of the helpers that the members ask for are there, at least as eager as the caller. */
+static unsigned prepare_helpers(struct team *team, unsigned members) {
+    if (members > 1 && getpriority(PRIO_PROCESS, (id_t)gettid()) < team->born_nice) {
+        stop_helpers(team);
+        (void)start_helpers(team); /* the caller does the work of those that cannot be had */
+    }
+    return members - 1 < team->helpers_count ? members - 1 : team->helpers_count;
+}
+
 void team_run(struct team *team, unsigned members, void (*work)(void *context, unsigned member),
               void *context) {
-    assert(members > 0 && members <= team->helpers_count + 1);
-    if (members > 1) {
+    assert(members > 0 && members <= team->helpers_max + 1);
+    unsigned helpers = prepare_helpers(team, members);
+    if (helpers > 0) {
         pthread_mutex_lock(&team->lock);
         assert(team->busy == 0);
-        team->members = members;
-        team->busy = members - 1;
+        team->members = helpers + 1;
+        team->busy = helpers;
         team->nice = getpriority(PRIO_PROCESS, (id_t)gettid());
         team->work = work;
         team->context = context;
@@ -127,7 +159,9 @@ void team_run(struct team *team, unsigned members, void (*work)(void *context, u
         pthread_cond_broadcast(&team->begun);
     }
     work(context, 0);
-    if (members > 1) {
+    for (unsigned member = helpers + 1; member < members; member++)
+        work(context, member);
+    if (helpers > 0) {
         pthread_mutex_lock(&team->lock);
         while (team->busy)
             pthread_cond_wait(&team->finished, &team->lock);

@@ -41,6 +41,12 @@ struct torch_network {
 
 bool takes(const struct card *) noexcept { return true; }
 
+/* The weights twice, while the file's are copied, and what a batch goes through. */
+uint64_t memory_bytes(const struct card *, uint64_t weights_bytes) noexcept {
+    constexpr uint64_t MAPS_BYTES = uint64_t{64} << 20;
+    return 2 * weights_bytes + MAPS_BYTES;
+}
+
 enum status open_network(const struct card *card, const char *weights_path, void **state,
                          struct error *err) noexcept try {
     c10::InferenceMode guard;
@@ -82,5 +88,5 @@ enum status embed(void *state, const float *faces, uint32_t n, float *out,
 
 } // namespace
 
-extern "C" const struct network_engine network_engine_torch = {"torch", takes, open_network,
-                                                               close_network, embed};
+extern "C" const struct network_engine network_engine_torch = {
+    "torch", takes, memory_bytes, open_network, close_network, embed};
