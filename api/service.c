@@ -92,7 +92,8 @@ static enum status start(struct service *service, struct error *err) {
         status = start_pool(service, err);
     if (status == STATUS_OK)
         status = start_batcher(service, err);
-    status = disk_start(service, err);
+    if (status == STATUS_OK)
+        status = disk_start(service, err);
     if (status == STATUS_OK)
         status = follow_start(service, &service->follow, err);
     return status;
