@@ -53,14 +53,12 @@ static uint32_t choose_thresholds(const struct distance_histogram *histogram,
 
 static void fill_rates(const struct distance_histogram *histogram, const uint32_t *thresholds,
                        uint32_t count, struct error_rates *rates) {
-    double accepted = 0, matched = 0;
+    double accepted = 0;
     uint32_t bin = 0;
     rates->count = count;
     for (uint32_t i = 0; i < count; i++) {
-        for (; bin < thresholds[i]; bin++) {
+        for (; bin < thresholds[i]; bin++)
             accepted += histogram->impostor[bin];
-            matched += histogram->genuine[bin];
-        }
         rates->points[i].threshold = thresholds[i] / histogram->per_unit;
         rates->points[i].fmr = fmin(1, accepted);
         rates->points[i].fnmr = distance_histogram_fnmr(histogram, thresholds[i]);
