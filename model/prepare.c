@@ -7,6 +7,7 @@
 #include "model/prepare.h"
 
 #include "model/image/resize.h"
+#include "model/network/normalise.h"
 #include "server/clock.h"
 
 #include <assert.h>
@@ -84,17 +85,6 @@ static bool reserve_chip(struct preparer *preparer, uint32_t side) {
     return preparer->chip != NULL;
 }
 
-/* rgb (side, side, 3) -> out (3, side, side). */
-static void normalise(const uint8_t *rgb, const struct card_input *input, float *out) {
-    size_t plane = (size_t)input->side * input->side;
-    for (int channel = 0; channel < 3; channel++) {
-        float mean = input->mean[channel], std = input->std[channel];
-        float *to = out + (size_t)channel * plane;
-        for (size_t i = 0; i < plane; i++)
-            to[i] = ((float)rgb[3 * i + (size_t)channel] - mean) / std;
-    }
-}
-
 /* A photograph under way. image: as the detector sees it. */
 struct photograph {
     const uint8_t *bytes;
@@ -125,7 +115,7 @@ static enum status align(struct preparer *preparer, const struct card_input *inp
             ? cut_frame(photo, input, preparer->chip, err)
             : face_chip(&photo->image, face, input->side, input->padding, preparer->chip, err);
     if (!status)
-        normalise(preparer->chip, input, out);
+        normalise_chips(preparer->chip, 1, input->side, input->mean, input->std, out);
     explicit_bzero(preparer->chip, chip_bytes(input->side));
     return status;
 }

@@ -15,7 +15,8 @@
  *
  * FACE_LARGEST takes these steps in order; on each the frontal filter runs first and the other four
  * only where it finds nothing sure, on the same feature pyramid (on 2,000 photographs of LFW the
- * others then run for 8.7 %, and the face chosen is another than with all five for 0.65 %).
+ * others then run for 8.7 %, and the face chosen is another than with all five for 0.5 %:
+ * tests/check/frontal_first.c).
  * FACE_ONLY starts at finest with all five filters, since it must count. FACE_CENTRE looks once,
  * with all five, at the photograph as it is (reduced to 960 where it is larger): the protocol that
  * published accuracies of these weights were measured with.

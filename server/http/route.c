@@ -2,6 +2,7 @@
  * NAME@VERSION) is accepted, so that no two spellings of a path mean the same. */
 #include "server/http/connection.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -37,13 +38,13 @@ static bool method_serves(const char *endpoint_method, const char *method) {
 }
 
 static void allow_add(struct http_request *request, const char *method) {
-    size_t size = strlen(request->allow);
     const char *names = strcmp(method, "GET") == 0 ? "GET, HEAD" : method;
-    if (strstr(request->allow, names) || size + strlen(names) + 3 > sizeof request->allow)
+    if (strstr(request->allow, names))
         return;
-    if (size > 0)
-        strcat(request->allow, ", ");
-    strcat(request->allow, names);
+    size_t size = strlen(request->allow), room = sizeof request->allow - size;
+    int length = snprintf(request->allow + size, room, "%s%s", size > 0 ? ", " : "", names);
+    if (length < 0 || (size_t)length >= room)
+        request->allow[size] = '\0'; /* whole names only */
 }
 
 enum status route_find(struct http_request *request, struct error *err) {

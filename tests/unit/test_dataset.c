@@ -110,12 +110,15 @@ static void bytes_that_are_not_text_are_refused(void **state) {
 static void many_pairs_keep_their_images_apart(void **state) {
     (void)state;
     enum { HALF = 5000 };
-    char *text = malloc(HALF * 2 * 40);
-    size_t size = (size_t)sprintf(text, "%d\n", HALF);
+    char *text;
+    size_t size;
+    FILE *pairs_file = open_memstream(&text, &size);
+    fprintf(pairs_file, "%d\n", HALF);
     for (int i = 0; i < HALF; i++)
-        size += (size_t)sprintf(text + size, "p%d\t1\t2\n", i);
+        fprintf(pairs_file, "p%d\t1\t2\n", i);
     for (int i = 0; i < HALF; i++)
-        size += (size_t)sprintf(text + size, "p%d\t1\tp%d\t2\n", i, (i + 1) % HALF);
+        fprintf(pairs_file, "p%d\t1\tp%d\t2\n", i, (i + 1) % HALF);
+    fclose(pairs_file);
     struct dataset_pairs pairs;
     assert_int_equal(read_bytes(text, size, &pairs, NULL), STATUS_OK);
     free(text);

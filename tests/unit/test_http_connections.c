@@ -80,7 +80,7 @@ static void pipelined_requests_are_answered_in_order(void **state) {
     for (int i = 0; i < 20; i++) {
         client_read(fd, &response, false);
         assert_int_equal(response.status, 200);
-        assert_int_equal(atoi(response.body), i);
+        assert_int_equal(strtol(response.body, NULL, 10), i);
     }
     close(fd);
 }

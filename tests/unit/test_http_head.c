@@ -254,9 +254,9 @@ static void a_header_past_its_limit_is_431(void **state) {
     (void)state;
     size_t size = 17 * 1024;
     char *text = malloc(size + 128);
-    int begun = sprintf(text, "GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ");
+    int begun = snprintf(text, 128, "GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ");
     memset(text + begun, 'a', size);
-    strcpy(text + begun + size, "\r\n\r\n");
+    memcpy(text + begun + size, "\r\n\r\n", sizeof "\r\n\r\n");
     ask(text);
     assert_problem(431, "headers_too_large");
     free(text);

@@ -156,7 +156,8 @@ static void a_name_or_header_past_its_limit_is_refused(void **state) {
     assert_int_equal(read_in_steps(body, strlen(body), 100).status, STATUS_OK);
     int begun = snprintf(body, sizeof body, "--B\r\nX: ");
     memset(body + begun, 'x', MULTIPART_PART_HEADER_MAX);
-    strcpy(body + begun + MULTIPART_PART_HEADER_MAX, "\r\n\r\n1\r\n--B--\r\n");
+    static const char rest[] = "\r\n\r\n1\r\n--B--\r\n";
+    memcpy(body + begun + MULTIPART_PART_HEADER_MAX, rest, sizeof rest);
     assert_int_equal(read_in_steps(body, strlen(body), 100).status, STATUS_INVALID_MULTIPART);
 }
 
@@ -177,7 +178,7 @@ static void files_and_fields_have_their_own_limits(void **state) {
     for (size_t size = 1000; size <= 1001; size++) {
         int begun = snprintf(body, sizeof body, PART("image2"));
         memset(body + begun, 'x', size);
-        strcpy(body + begun + size, "\r\n--B--\r\n");
+        memcpy(body + begun + size, "\r\n--B--\r\n", sizeof "\r\n--B--\r\n");
         assert_int_equal(read_in_steps(body, strlen(body), 64).status,
                          size == 1000 ? STATUS_OK : STATUS_BODY_TOO_LARGE);
     }

@@ -110,12 +110,11 @@ static void refuses_what_is_not_one_document(void **state) {
 
 static void refuses_nesting_beyond_the_limit(void **state) {
     (void)state;
-    char text[4096] = "{\"a\":";
-    for (int i = 1; i < JSON_DEPTH_MAX; i++)
-        strcat(text, "[");
-    for (int i = 1; i < JSON_DEPTH_MAX; i++)
-        strcat(text, "]");
-    strcat(text, ",\"b\":\"[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[[\"}");
+    char text[4096], open[JSON_DEPTH_MAX] = "", shut[JSON_DEPTH_MAX] = "";
+    memset(open, '[', JSON_DEPTH_MAX - 1);
+    memset(shut, ']', JSON_DEPTH_MAX - 1);
+    snprintf(text, sizeof(text), "{\"a\":%s%s,\"b\":\"[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[[\"}", open,
+             shut);
     assert_int_equal(try_open(text, NULL), STATUS_OK);
     memset(text, '[', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';

@@ -165,9 +165,9 @@ static void a_list_is_bounded(void **state) {
     (void)state;
     struct values v = {0};
     struct options_arguments a;
-    char many[3 * OPTION_LIST_MAX + 3] = "";
+    char many[2 * (OPTION_LIST_MAX + 1) + 1] = "";
     for (int i = 0; i <= OPTION_LIST_MAX; i++)
-        strcat(many, "h,");
+        memcpy(many + 2 * i, "h,", sizeof "h,");
     assert_int_equal(PARSE(&v, &a, "file", "--host", many), EXIT_USAGE);
     option_list_release(&v.hosts);
 }
