@@ -3,6 +3,7 @@
 #ifndef FACEPAIR_MODEL_CARD_H
 #define FACEPAIR_MODEL_CARD_H
 
+#include "model/card_embedding.h"
 #include "model/card_measured.h"
 #include "model/card_typical.h"
 #include "model/card_vit.h"
@@ -51,8 +52,9 @@ struct card {
     char architecture[32]; /* "dlib-resnet", "vit", "torchscript" */
     struct card_input input;
     uint32_t embedding_length;
-    char distance[16];     /* "euclidean" */
-    struct card_vit vit;   /* zero unless the architecture is "vit" */
+    struct card_embedding embedding; /* what is done to the network's numbers first */
+    char distance[16];               /* "euclidean" */
+    struct card_vit vit;             /* zero unless the architecture is "vit" */
     char weights_file[32]; /* in the version's directory: "weights.safetensors"; "module.pt" */
     char weights_sha256[65];
     size_t thresholds_count; /* by falling fmr */
