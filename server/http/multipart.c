@@ -14,6 +14,7 @@
 #include "server/http/disposition.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,9 +59,8 @@ struct multipart *multipart_create(const char *boundary, const struct http_body_
     }
     multipart->limits = limits;
     multipart->declared = declared;
-    memcpy(multipart->delimiter, "\r\n--", 4);
-    memcpy(multipart->delimiter + 4, boundary, size + 1);
-    multipart->delimiter_size = 4 + size;
+    snprintf(multipart->delimiter, sizeof multipart->delimiter, "\r\n--%s", boundary);
+    multipart->delimiter_size = strlen(multipart->delimiter);
     multipart->matched = multipart->borrowed = 2;
     return multipart;
 }
