@@ -12,7 +12,7 @@ help:
 	$(LINE) 'make test' 'set up, build and run the whole suite (FACEPAIR_LFW=FOLDER adds the tests on LFW)'
 	$(LINE) 'make setup' 'Debian packages, libtorch and the weights (kept in $(CACHE))'
 	$(LINE) 'make build' 'only build: build/facepair'
-	$(LINE) 'make models' 'import the default model into data/'
+	$(LINE) 'make models' 'import the default model and dlib-resnet-plus into data/'
 	$(LINE) 'make bench' 'the time of each stage and of the whole, with ratios'
 	$(LINE) 'make bench-peers' 'the same pairs through DeepFace'"'"'s API (downloads about 1 GB)'
 	$(LINE) 'make asan' 'the suite under AddressSanitizer and UBSan'
@@ -35,9 +35,10 @@ build: $(BUILD)/build.ninja
 $(BUILD)/build.ninja:
 	@cmake --preset default
 
-models: data/models/dlib-resnet/active
+MODELS := data/models/dlib-resnet/active data/models/dlib-resnet-plus/active
+models: $(MODELS)
 
-data/models/dlib-resnet/active: | build
+$(MODELS) &: | build
 	@$(BUILD)/facepair import dlib --weights $(CACHE)/weights/dlib_face_recognition_resnet_model_v1.dat \
 	    --landmarks $(CACHE)/weights/shape_predictor_5_face_landmarks.dat --data data
 

@@ -1,11 +1,15 @@
 /* `facepair calibrate`: labelled photographs -> thresholds for false-match rates and a
- * log-likelihood ratio, as a new version of the model with the same weights. */
+ * log-likelihood ratio, as a new version of the model with the same weights; before that, when
+ * asked for, a better embedding from them: with the mirror image, normalised, through a learned
+ * head. */
 #include "cli/command.h"
-#include "cli/people_gallery.h"
+#include "cli/learned_head.h"
+#include "cli/version_people.h"
 #include "model/dataset.h"
 #include "model/decision.h"
 #include "model/evaluation.h"
-#include "model/import/calibrated.h"
+#include "model/typical.h"
+#include "model/whitening.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +18,15 @@
 static const char METHOD_PEOPLE[] =
     "All pairs; an impostor pair weighs 1/(images of a x images of b), a genuine pair 1/(pairs of "
     "the person); 95 % intervals by a bootstrap over people.";
+static const double TYPICAL_SHARE = 0.001; /* of genuine faces may lie nearer to the mean */
 static const char METHOD_PAIRS[] = "Pairs as listed; 95 % intervals by Wilson's method.";
 
 struct settings {
     const char *people, *split, *part, *pairs, *images, *data, *device;
+    const char *head_people, *head_part;
     unsigned face, no_face;
     int64_t threads, replicates, seed;
-    bool activate;
+    bool mirror, normalise, head, activate;
     struct option_list trusted;
 };
 
@@ -30,6 +36,7 @@ struct fit {
     struct card_measured measured;
     struct operating_point points[OPERATING_POINTS_MAX];
     size_t points_count;
+    struct card_typical typical; /* owned; mean NULL: not measured */
 };
 
 /* ---- fitting ---- */
@@ -56,7 +63,10 @@ static enum status fit_people(const struct settings *settings, const struct gall
     if (status == STATUS_OK)
         status = error_rates_of_gallery(gallery, &fit->histogram, &bootstrap, &NO_MORE,
                                         &fit->measured.error_rates, err);
-    return status == STATUS_OK ? fit_decisions(fit, err) : status;
+    if (status == STATUS_OK)
+        status = fit_decisions(fit, err);
+    return status == STATUS_OK ? typical_measure(gallery, TYPICAL_SHARE, &fit->typical, err)
+                               : status;
 }
 
 static enum status fit_pairs(const struct evaluation_pair *pairs, size_t count, struct fit *fit,
@@ -86,11 +96,14 @@ static void print(const struct fit *fit, const struct card *card, const char *ve
 
 static enum status publish(const struct settings *settings, const struct session *session,
                            const struct fit *fit, const struct calibrated_data *data,
-                           struct error *err) {
+                           const struct calibrated_head *head, struct error *err) {
     char version[CARD_VERSION_MAX + 1];
     struct calibrated calibrated = {.data_directory = session->data,
                                     .card = &session->version->card,
+                                    .embedding_changed = settings->mirror || settings->normalise,
+                                    .head = head,
                                     .measured = &fit->measured,
+                                    .typical = &fit->typical,
                                     .points = fit->points,
                                     .points_count = fit->points_count,
                                     .data = *data};
@@ -112,43 +125,92 @@ static enum status open_session(const struct settings *settings, const char *mod
                                             .device = settings->device,
                                             .threads = (unsigned)settings->threads,
                                             .model = model,
-                                            .trusted = &settings->trusted};
+                                            .trusted = &settings->trusted,
+                                            .mirror = settings->mirror,
+                                            .normalise = settings->normalise};
     return session_open(&options, session, err);
+}
+
+/* Whom a part of the photographs is of. */
+static struct people_gallery_options options_of(const struct settings *settings, const char *people,
+                                                const char *part) {
+    return (struct people_gallery_options){
+        .people = people,
+        .split = part ? settings->split : NULL,
+        .part = part,
+        .faces = {settings->images, settings->face, settings->no_face}};
+}
+
+/* Who is calibrated on, and, for a head, who it is learned from. */
+struct crowd {
+    struct people_gallery_options options, head_options;
+    struct people_gallery people;
+    struct learned_head head;
+};
+
+static enum status read_crowd(const struct settings *settings, struct crowd *crowd,
+                              struct error *err) {
+    crowd->options = options_of(settings, settings->people, settings->part);
+    crowd->head_options =
+        options_of(settings, settings->head_people ? settings->head_people : settings->people,
+                   settings->head_part);
+    enum status status = people_gallery_read(&crowd->options, &crowd->people, err);
+    return status == STATUS_OK && settings->head
+               ? learned_head_read(&crowd->head_options, crowd->people.hashes, &crowd->head, err)
+               : status;
+}
+
+static void release_crowd(struct crowd *crowd) {
+    people_gallery_release(&crowd->people);
+    learned_head_release(&crowd->head);
+}
+
+/* The head first, and those to calibrate on as they will be once it stands in the version. */
+static enum status embed_crowd(const struct settings *settings, struct session *session,
+                               struct crowd *crowd, struct error *err) {
+    enum status status =
+        version_people_refuse(session, VERSION_HEAD_PEOPLE, &crowd->people.people, err);
+    if (status == STATUS_OK && settings->head)
+        status = learned_head_learn(session, &crowd->head_options, &crowd->head, err);
+    if (status == STATUS_OK)
+        status = people_gallery_embed(session, &crowd->options, &crowd->people, err);
+    return status == STATUS_OK && settings->head
+               ? whitening_apply(crowd->head.matrix, &crowd->people.gallery, err)
+               : status;
+}
+
+static enum status calibrate_session(const struct settings *settings, struct session *session,
+                                     struct crowd *crowd, struct fit *fit, struct error *err) {
+    const struct people_gallery *people = &crowd->people;
+    enum status status = embed_crowd(settings, session, crowd, err);
+    if (status == STATUS_OK)
+        status = fit_people(settings, &people->gallery, fit, err);
+    if (status != STATUS_OK)
+        return status;
+    const struct calibrated_data data = {.kind = "people",
+                                         .file_sha256 = people->file_sha256,
+                                         .people_sha256 = people->people_sha256,
+                                         .part = settings->part,
+                                         .hashes = people->hashes,
+                                         .people = people->gallery.people,
+                                         .images = gallery_images(&people->gallery),
+                                         .method = METHOD_PEOPLE};
+    return publish(settings, session, fit, &data, settings->head ? &crowd->head.described : NULL,
+                   err);
 }
 
 static enum status calibrate_people(const struct settings *settings, const char *model,
                                     struct fit *fit, struct error *err) {
-    const struct people_gallery_options options = {
-        .people = settings->people,
-        .split = settings->split,
-        .part = settings->part,
-        .faces = {settings->images, settings->face, settings->no_face}};
-    struct people_gallery people;
+    struct crowd crowd = {.head = {.matrix = NULL}};
     struct session session;
-    enum status status = people_gallery_read(&options, &people, err);
-    if (status != STATUS_OK)
-        return status;
-    status = open_session(settings, model, &session, err);
-    if (status != STATUS_OK) {
-        people_gallery_release(&people);
-        return status;
-    }
-    status = people_gallery_embed(&session, &options, &people, err);
+    enum status status = read_crowd(settings, &crowd, err);
     if (status == STATUS_OK)
-        status = fit_people(settings, &people.gallery, fit, err);
+        status = open_session(settings, model, &session, err);
     if (status == STATUS_OK) {
-        const struct calibrated_data data = {.kind = "people",
-                                             .file_sha256 = people.file_sha256,
-                                             .people_sha256 = people.people_sha256,
-                                             .part = settings->part,
-                                             .hashes = people.hashes,
-                                             .people = people.gallery.people,
-                                             .images = gallery_images(&people.gallery),
-                                             .method = METHOD_PEOPLE};
-        status = publish(settings, &session, fit, &data, err);
+        status = calibrate_session(settings, &session, &crowd, fit, err);
+        session_close(&session);
     }
-    session_close(&session);
-    people_gallery_release(&people);
+    release_crowd(&crowd);
     return status;
 }
 
@@ -189,7 +251,10 @@ static enum status calibrate_pairs(const struct settings *settings, const char *
         return status;
     }
     struct faces faces = {0};
-    status = faces_embed(&session, &options, dataset.images, dataset.images_count, &faces, err);
+    status = version_people_refuse_images(&session, VERSION_HEAD_PEOPLE, dataset.images,
+                                          dataset.images_count, err);
+    if (status == STATUS_OK)
+        status = faces_embed(&session, &options, dataset.images, dataset.images_count, &faces, err);
     if (status == STATUS_OK)
         status = measure_pairs(&dataset, &faces, session.version->card.embedding_length, fit, err);
     if (status == STATUS_OK) {
@@ -197,7 +262,7 @@ static enum status calibrate_pairs(const struct settings *settings, const char *
                                              .file_sha256 = sha256,
                                              .images = dataset.images_count - faces.left_out,
                                              .method = METHOD_PAIRS};
-        status = publish(settings, &session, fit, &data, err);
+        status = publish(settings, &session, fit, &data, NULL, err);
     }
     faces_release(&faces);
     session_close(&session);
@@ -218,6 +283,16 @@ static int calibrate(struct settings *s, int argc, char **argv) {
         {"pairs", "FILE", "or: labelled pairs in LFW's format", OPTION_STRING,
          .to.string = &s->pairs},
         {"images", "DIR", "where NAME/NAME_0001.jpg stand", OPTION_STRING, .to.string = &s->images},
+        {"mirror", NULL, "embed faces with their mirror images (twice the time)", OPTION_FLAG,
+         .to.flag = &s->mirror},
+        {"normalise", NULL, "divide embeddings by their length", OPTION_FLAG,
+         .to.flag = &s->normalise},
+        {"head", NULL, "learn a head that whitens what varies within people", OPTION_FLAG,
+         .to.flag = &s->head},
+        {"head-people", "FILE", "the people to learn the head from (those of --people)",
+         OPTION_STRING, .to.string = &s->head_people},
+        {"head-part", "NAME", "their part of the split (learning)", OPTION_STRING,
+         .to.string = &s->head_part},
         {"face", "WHICH", "largest (default), centre or only: the face used of several",
          OPTION_CHOICE, .to.choice = &s->face, .choices = FACES_WHICH},
         {"no-face", "WHAT", "reject (default) or centre: images without a face", OPTION_CHOICE,
@@ -241,7 +316,8 @@ static int calibrate(struct settings *s, int argc, char **argv) {
         .arguments_max = 1,
         .summary =
             "Measures thresholds for false-match rates and probabilities, and publishes them "
-            "as a new\nversion of the model with the same weights.",
+            "as a new\nversion of the model with the same weights, with a better embedding when "
+            "asked for.",
         .table = table,
         .count = OPTIONS_COUNT(table)};
     struct options_arguments arguments;
@@ -252,6 +328,13 @@ static int calibrate(struct settings *s, int argc, char **argv) {
         return options_mistake(&options, "--images and either --people or --pairs are needed");
     if (!s->split != !s->part || (s->split && !s->people))
         return options_mistake(&options, "--split and --part go together, with --people");
+    if (s->head && (!s->people || (!s->head_people && !s->head_part)))
+        return options_mistake(
+            &options, "--head needs --people, and --head-people or --head-part for others");
+    if ((s->head_people || s->head_part) && !s->head)
+        return options_mistake(&options, "--head-people and --head-part need --head");
+    if (s->head_part && !s->split)
+        return options_mistake(&options, "--head-part needs --split");
     struct error err;
     struct fit *fit = calloc(1, sizeof(*fit));
     if (!fit)
@@ -259,6 +342,7 @@ static int calibrate(struct settings *s, int argc, char **argv) {
     enum status status = s->people ? calibrate_people(s, arguments.values[0], fit, &err)
                                    : calibrate_pairs(s, arguments.values[0], fit, &err);
     distance_histogram_release(&fit->histogram);
+    card_typical_release(&fit->typical);
     free(fit);
     if (status != STATUS_OK)
         return cli_failed(options.command, err.detail);

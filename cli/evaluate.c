@@ -5,10 +5,8 @@
 #include "cli/command.h"
 #include "cli/faces.h"
 #include "model/file.h"
-#include "model/people.h"
 
 #include <assert.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,21 +35,11 @@ void evaluate_print_points(const struct operating_point *points, size_t count) {
     }
 }
 
-static enum status version_path(const struct session *session, const char *file,
-                                char path[PATH_MAX], struct error *err) {
-    const struct card *card = &session->version->card;
-    int length = snprintf(path, PATH_MAX, "%s/models/%s/%s/%s", session->data, card->name,
-                          card->version, file);
-    if (length < 0 || length >= PATH_MAX)
-        return error_set(err, STATUS_INTERNAL, "%.180s: the name is too long", session->data);
-    return STATUS_OK;
-}
-
 /* A version is immutable: its evaluation may join it once. */
 static enum status record(const struct session *session, const char *json, size_t size,
                           struct error *err) {
-    char path[PATH_MAX];
-    enum status status = version_path(session, "evaluation.json", path, err);
+    char path[DATA_PATH_MAX];
+    enum status status = session_path(session, "evaluation.json", path, err);
     if (status == STATUS_OK && access(path, F_OK) == 0)
         return error_set(err, STATUS_INTERNAL, "%.180s: is there already and is not replaced",
                          path);
@@ -69,17 +57,6 @@ enum status evaluate_emit(const struct evaluate_settings *settings, const struct
         status = record(session, json, size, err);
     free(json);
     return status;
-}
-
-enum status evaluate_calibration_people(const struct session *session, char **hashes,
-                                        struct error *err) {
-    char path[PATH_MAX];
-    size_t size;
-    *hashes = NULL;
-    enum status status = version_path(session, "calibration-people.txt", path, err);
-    if (status != STATUS_OK || access(path, F_OK) != 0)
-        return status;
-    return file_read(path, (size_t)PEOPLE_MAX * PERSON_HASH_SIZE, hashes, &size, err);
 }
 
 /* ---- the command ---- */
@@ -110,6 +87,8 @@ static const char *mistake(const struct evaluate_settings *settings) {
         return "--split, --part and --groups need --people";
     if (!settings->split != !settings->part)
         return "--split and --part go together";
+    if (settings->master_part && !settings->split)
+        return "--master-faces needs --split";
     if ((settings->view2 || settings->distances) && !settings->pairs)
         return "--view2 and --distances need --pairs";
     if (settings->protocol && strlen(settings->protocol) >= EVALUATE_PROTOCOL_SIZE)
@@ -141,6 +120,8 @@ static size_t add_data_options(struct evaluate_settings *s, struct option_spec *
          .to.string = &s->split},
         {"part", "NAME", "the part of the split to measure (evaluation)", OPTION_STRING,
          .to.string = &s->part},
+        {"master-faces", "PART", "try averaged and blurred faces of this part of the split on them",
+         OPTION_STRING, .to.string = &s->master_part},
         {"groups", "FILE", "lines \"NAME GROUP\": the error rates within each group too",
          OPTION_STRING, .to.string = &s->groups},
         {"images", "DIR", "where NAME/NAME_0001.jpg stand", OPTION_STRING, .to.string = &s->images},

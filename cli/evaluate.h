@@ -8,7 +8,7 @@
 enum { EVALUATE_PROTOCOL_SIZE = 64 };
 
 struct evaluate_settings {
-    const char *pairs, *people, *split, *part, *groups, *images;
+    const char *pairs, *people, *split, *part, *master_part, *groups, *images;
     const char *distances, *plot, *protocol, *data, *device;
     double threshold;
     unsigned face, no_face; /* indexes into FACES_WHICH and FACES_WITHOUT */
@@ -31,10 +31,5 @@ enum status evaluate_open(const struct evaluate_settings *settings, const char *
 void evaluate_print_points(const struct operating_point *points, size_t count);
 enum status evaluate_emit(const struct evaluate_settings *settings, const struct session *session,
                           char *json, size_t size, struct error *err);
-
-/* The hashes of those whom the version was calibrated on (calibration-people.txt in its directory),
- * from malloc; NULL when it does not say. */
-enum status evaluate_calibration_people(const struct session *session, char **hashes,
-                                        struct error *err);
 
 #endif

@@ -1,10 +1,10 @@
 #include "cli/evaluate.h"
 #include "cli/faces.h"
+#include "cli/version_people.h"
 #include "model/dataset.h"
 #include "model/decision.h"
 #include "model/digest.h"
 #include "model/evaluation_json.h"
-#include "model/people.h"
 #include "model/plot.h"
 
 #include <errno.h>
@@ -57,26 +57,13 @@ static enum status measure_distances(struct run *run, struct error *err) {
                               &run->evaluation, err);
 }
 
-/* Somebody of these pairs may be among those whom the version was calibrated on. */
-static enum status is_overlapping(const struct run *run, bool *overlapping, struct error *err) {
-    char *hashes;
-    enum status status = evaluate_calibration_people(&run->session, &hashes, err);
-    *overlapping = false;
-    for (uint32_t i = 0; hashes && i < run->dataset.images_count && !*overlapping; i++) {
-        char name[PERSON_NAME_MAX + 1];
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(run->dataset.images[i], "/"),
-                 run->dataset.images[i]);
-        *overlapping = people_hashes_have(hashes, name);
-    }
-    free(hashes);
-    return status;
-}
-
 /* The probabilities are checked on other people than they were fitted on, or not at all. */
 static enum status check_calibration(struct run *run, struct error *err) {
     const struct card_measured *measured = &run->session.version->card.measured;
     bool overlapping;
-    enum status status = is_overlapping(run, &overlapping, err);
+    enum status status =
+        version_people_in_images(&run->session, VERSION_CALIBRATION_PEOPLE, run->dataset.images,
+                                 run->dataset.images_count, &overlapping, err);
     run->calibrated = status == STATUS_OK && measured->calibration.count > 0 && !overlapping;
     if (run->calibrated)
         calibration_check(&measured->calibration, &run->histogram, run->settings->threshold,
@@ -193,8 +180,12 @@ static enum status draw(const struct run *run, struct error *err) {
 static enum status compute(struct run *run, struct error *err) {
     const struct evaluate_settings *settings = run->settings;
     const struct faces_options faces = {settings->images, settings->face, settings->no_face};
-    enum status status = faces_embed(&run->session, &faces, run->dataset.images,
-                                     run->dataset.images_count, &run->faces, err);
+    /* A head makes the distances of those whom it was learned from look better than they are. */
+    enum status status = version_people_refuse_images(
+        &run->session, VERSION_HEAD_PEOPLE, run->dataset.images, run->dataset.images_count, err);
+    if (status == STATUS_OK)
+        status = faces_embed(&run->session, &faces, run->dataset.images, run->dataset.images_count,
+                             &run->faces, err);
     if (status == STATUS_OK)
         status = measure(run, err);
     if (status == STATUS_OK && settings->distances)

@@ -1,10 +1,13 @@
 #include "cli/evaluate.h"
+#include "cli/master_faces.h"
 #include "cli/people_gallery.h"
+#include "cli/version_people.h"
 #include "model/evaluation_gallery.h"
 #include "model/plot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void print_rate(const char *name, double rate, struct interval interval) {
     printf("%-17s %.4g (%.4g to %.4g)\n", name, rate, interval.low, interval.high);
@@ -16,6 +19,29 @@ static void print_calibration(const struct evaluation_gallery *evaluation) {
     printf("probabilities     error %.4f, log loss %.4f (%.4f knowing the decision alone)\n",
            evaluation->calibration.error, evaluation->calibration.log_loss,
            evaluation->calibration.two_valued_log_loss);
+}
+
+static void print_kinds(const struct master_faces *faces, const char *name,
+                        const struct master_face *kinds, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        printf("%s %-3g match %.4f of the people, at most %.4f", name, kinds[i].parameter,
+               kinds[i].rate, kinds[i].rate_max);
+        if (faces->checked)
+            printf("; %u of %u refused as atypical", kinds[i].refused, kinds[i].tried);
+        printf("\n");
+    }
+}
+
+static void print_master_faces(const struct master_faces *faces) {
+    if (faces->threshold <= 0)
+        return;
+    printf("mean embedding    matches %.4f of the people at %g%s\n", faces->mean_rate,
+           faces->threshold,
+           !faces->checked       ? ""
+           : faces->mean_refused ? "; refused as atypical"
+                                 : "; not refused");
+    print_kinds(faces, "averages of", faces->averaged, faces->averaged_count);
+    print_kinds(faces, "blurs of   ", faces->blurred, faces->blurred_count);
 }
 
 static void print_groups(const struct evaluation_gallery *evaluation) {
@@ -56,9 +82,7 @@ static void print_for_people(const struct evaluate_settings *settings, const str
     printf("ROC AUC           %.6f\n", e->roc_auc);
     printf("EER               %.4f (at threshold %.4f)\n", e->eer, e->eer_threshold);
     print_calibration(evaluation);
-    if (evaluation->master_face_threshold > 0)
-        printf("mean embedding    matches %.4f of the people at %g\n", evaluation->master_face_rate,
-               evaluation->master_face_threshold);
+    print_master_faces(&evaluation->master_faces);
     printf("Thresholds from these people:\n");
     evaluate_print_points(evaluation->points, evaluation->points_count);
     if (evaluation->card_points_count) {
@@ -116,15 +140,23 @@ static enum status tell(const struct evaluate_settings *settings, const struct s
     return status;
 }
 
-/* Fitted and reported never on the same people. */
-static enum status refuse_overlap(const struct session *session,
-                                  const struct people_gallery *people, struct error *err) {
-    char *hashes;
-    enum status status = evaluate_calibration_people(session, &hashes, err);
-    if (status == STATUS_OK && hashes)
-        status = people_refuse_overlap(&people->people, hashes, err);
-    free(hashes);
-    return status;
+static enum status try_master_faces(const struct evaluate_settings *settings,
+                                    struct session *session,
+                                    const struct people_gallery_options *options,
+                                    const struct people_gallery *people,
+                                    struct evaluation_gallery *evaluation, struct error *err) {
+    struct people_gallery_options others = *options;
+    others.part = settings->master_part;
+    others.groups = NULL;
+    if (!settings->master_part)
+        return STATUS_OK;
+    if (evaluation->master_faces.threshold <= 0)
+        return error_set(err, STATUS_INVALID_FIELD,
+                         "--master-faces needs a model that is calibrated");
+    if (strcmp(settings->master_part, settings->part) == 0)
+        return error_set(err, STATUS_INVALID_FIELD,
+                         "--master-faces takes another part than the one that is measured");
+    return master_faces_measure(session, &others, &people->gallery, &evaluation->master_faces, err);
 }
 
 static enum status measure(const struct evaluate_settings *settings, struct session *session,
@@ -133,7 +165,11 @@ static enum status measure(const struct evaluate_settings *settings, struct sess
     const struct evaluation_gallery_options how = {
         settings->threshold,
         {(uint32_t)settings->replicates, (uint64_t)settings->seed, (unsigned)settings->threads}};
-    enum status status = refuse_overlap(session, people, err);
+    /* Fitted and reported never on the same people. */
+    enum status status =
+        version_people_refuse(session, VERSION_CALIBRATION_PEOPLE, &people->people, err);
+    if (status == STATUS_OK)
+        status = version_people_refuse(session, VERSION_HEAD_PEOPLE, &people->people, err);
     if (status == STATUS_OK)
         status = people_gallery_embed(session, options, people, err);
     if (status != STATUS_OK)
@@ -144,7 +180,9 @@ static enum status measure(const struct evaluate_settings *settings, struct sess
     status = evaluation_gallery_measure(&people->gallery, &session->version->card, &people->people,
                                         &how, evaluation, err);
     if (status == STATUS_OK) {
-        status = tell(settings, session, people, evaluation, err);
+        status = try_master_faces(settings, session, options, people, evaluation, err);
+        if (status == STATUS_OK)
+            status = tell(settings, session, people, evaluation, err);
         evaluation_gallery_release(evaluation);
     }
     free(evaluation);

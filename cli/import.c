@@ -17,8 +17,9 @@ static int import_kind_dlib(int argc, char **argv) {
     };
     const struct options options = {
         .command = "import dlib",
-        .summary = "Imports dlib's face recognition network and five-point landmarks as the model\n"
-                   "dlib-resnet. What is already there is left alone.",
+        .summary =
+            "Imports dlib's face recognition network and five-point landmarks as the models\n"
+            "dlib-resnet and dlib-resnet-plus. What is already there is left alone.",
         .table = table,
         .count = OPTIONS_COUNT(table)};
     struct options_arguments arguments;

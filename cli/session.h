@@ -13,6 +13,8 @@ struct session_options {
     unsigned threads;   /* 0: one for each CPU granted, and the network's measured default */
     const char *model;  /* NAME or NAME@VERSION; NULL: the default one */
     const struct option_list *trusted; /* --allow-torchscript */
+    /* To be done besides what the card says, for a card that will say it too. */
+    bool mirror, normalise;
 };
 
 struct session {
@@ -20,11 +22,17 @@ struct session {
     unsigned threads; /* for preparation, ≥ 1 */
     struct registry *registry;
     struct model_version *version;
+    struct model_version *acquired; /* of the registry; the same, unless the options add to it */
+    struct model_version changed;   /* else this one: the same weights under a changed card */
 };
 
 /* On failure nothing is left to close. */
 enum status session_open(const struct session_options *options, struct session *session,
                          struct error *err);
 void session_close(struct session *session);
+
+/* A file in the version's directory. STATUS_INTERNAL when the name is too long. */
+enum status session_path(const struct session *session, const char *file, char path[DATA_PATH_MAX],
+                         struct error *err);
 
 #endif

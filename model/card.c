@@ -77,8 +77,8 @@ static void read_network(const struct json_node *root, struct card *card) {
         return;
     struct json_node node = json_read_object(root, "network");
     card_vit_read(&node, card->input.side, &card->vit);
-    if (card->vit.width != card->embedding_length)
-        json_fault(&node, "the width is not the embedding's length");
+    if (card->vit.width != card->embedding.network_length)
+        json_fault(&node, "the width is not the embedding's length before its head");
 }
 
 static void read_embedding(const struct json_node *root, struct card *card) {
@@ -86,6 +86,9 @@ static void read_embedding(const struct json_node *root, struct card *card) {
     int64_t length = 0;
     json_read_integer(&node, "length", 1, CARD_EMBEDDING_LENGTH_MAX, &length);
     card->embedding_length = (uint32_t)length;
+    card_embedding_read(&node, card->embedding_length, &card->embedding);
+    if (card->embedding.head && is_torchscript(card))
+        json_fault(&node, "a torchscript module has no weights file to hold a head");
     expect_word(&node, "distance", "euclidean", card->distance, sizeof(card->distance));
 }
 

@@ -3,6 +3,7 @@
 #ifndef FACEPAIR_MODEL_CARD_H
 #define FACEPAIR_MODEL_CARD_H
 
+#include "model/card_embedding.h"
 #include "model/card_measured.h"
 #include "model/card_typical.h"
 #include "model/card_vit.h"
@@ -17,7 +18,6 @@ extern "C" {
 #endif
 
 enum { CARD_NAME_MAX = 63, CARD_VERSION_MAX = 20, CARD_THRESHOLDS_MAX = 16 };
-enum { CARD_EMBEDDING_LENGTH_MAX = 4096 };
 enum card_input_kind { CARD_INPUT_CHIP, CARD_INPUT_FRAME };
 
 /* chip: the aligned face. frame: the whole upright photograph, resized so that its short side is
@@ -52,8 +52,9 @@ struct card {
     char architecture[32]; /* "dlib-resnet", "vit", "torchscript" */
     struct card_input input;
     uint32_t embedding_length;
-    char distance[16];     /* "euclidean" */
-    struct card_vit vit;   /* zero unless the architecture is "vit" */
+    struct card_embedding embedding; /* what is done to the network's numbers first */
+    char distance[16];               /* "euclidean" */
+    struct card_vit vit;             /* zero unless the architecture is "vit" */
     char weights_file[32]; /* in the version's directory: "weights.safetensors"; "module.pt" */
     char weights_sha256[65];
     size_t thresholds_count; /* by falling fmr */

@@ -2,10 +2,6 @@
  * in its own, which counts half. EER: FMR rises and FNMR falls from bin to bin; where their
  * difference changes sign, both are on a straight line between two points of the ROC curve
  * (model/evaluation.c). These are scikit-learn's figures for distances rounded down to their bins.
- *
- * Master face. The mean of everyone's embeddings, at the threshold of the default rule: if it lies
- * near most people, an attacker who knows it is accepted as any of them. The rate is the mean over
- * people of the share of their images that it matches.
  */
 #include "model/evaluation_gallery.h"
 
@@ -97,37 +93,6 @@ static void check_card(const struct card *card, struct evaluation_gallery *evalu
                           evaluation->at_threshold.threshold, &evaluation->calibration);
 }
 
-static enum status try_master_face(const struct gallery *gallery, const struct card *card,
-                                   struct evaluation_gallery *evaluation, struct error *err) {
-    struct decision decision;
-    if (decision_by_max_fmr(card, DEFAULT_FMR, &decision, NULL) != STATUS_OK)
-        return STATUS_OK;
-    uint32_t images = gallery_images(gallery), length = gallery->length;
-    double *sum = calloc(length, sizeof(*sum));
-    float *mean = calloc(length, sizeof(*mean));
-    if (sum && mean) {
-        for (size_t i = 0; i < (size_t)images * length; i++)
-            sum[i % length] += (double)gallery->embeddings[i];
-        for (uint32_t k = 0; k < length; k++)
-            mean[k] = (float)(sum[k] / images);
-        double rate = 0;
-        for (uint32_t person = 0; person < gallery->people; person++) {
-            uint32_t matched = 0;
-            for (uint32_t i = gallery->first[person]; i < gallery->first[person + 1]; i++)
-                matched += decision_verified(
-                    &decision,
-                    decision_distance(mean, gallery->embeddings + (size_t)i * length, length));
-            rate += (double)matched / gallery_images_of(gallery, person);
-        }
-        evaluation->master_face_rate = rate / gallery->people;
-        evaluation->master_face_threshold = decision.threshold;
-    }
-    bool well = sum && mean;
-    free(sum);
-    free(mean);
-    return well ? STATUS_OK : error_set(err, STATUS_INTERNAL, "out of memory");
-}
-
 /* ---- groups ---- */
 
 static enum status measure_selected(const struct gallery *gallery,
@@ -215,7 +180,7 @@ enum status evaluation_gallery_measure(const struct gallery *gallery, const stru
         evaluation->points_count =
             error_rates_operating_points(&evaluation->rates, evaluation->points);
         check_card(card, evaluation);
-        status = try_master_face(gallery, card, evaluation, err);
+        status = master_faces_begin(gallery, card, &evaluation->master_faces, err);
     }
     if (status == STATUS_OK)
         status = measure_groups(gallery, card, people, options, evaluation, err);

@@ -5,6 +5,7 @@
 #include "model/card.h"
 #include "model/error_rates.h"
 #include "model/evaluation.h"
+#include "model/master_face.h"
 #include "model/people.h"
 
 /* The figures of model/evaluation.h from a histogram, both kinds with a total weight of 1 (so
@@ -32,7 +33,7 @@ struct evaluation_gallery {
     struct operating_point card_points[CARD_THRESHOLDS_MAX];
     bool calibrated; /* the card has a log-likelihood ratio */
     struct calibration_quality calibration;
-    double master_face_threshold, master_face_rate; /* rate: 0 … 1; threshold 0: not measured */
+    struct master_faces master_faces; /* the mean embedding alone; the caller may add others */
     size_t groups_count;
     struct evaluation_group groups[PEOPLE_GROUPS_MAX];
     double groups_threshold;

@@ -90,15 +90,46 @@ static void write_groups(struct json_writer *json, const struct evaluation_galle
     json_write_end(json);
 }
 
-static void write_master_face(struct json_writer *json,
-                              const struct evaluation_gallery *evaluation) {
-    if (evaluation->master_face_threshold <= 0) {
+/* How many of them the check for atypical embeddings refuses; null when the card has no such check.
+ */
+static void write_refused(struct json_writer *json, const struct master_faces *faces,
+                          int64_t refused) {
+    if (faces->checked)
+        json_write_integer(json, "refused", refused);
+    else
+        json_write_null(json, "refused");
+}
+
+static void write_kinds(struct json_writer *json, const struct master_faces *faces,
+                        const char *name, const char *parameter, const struct master_face *kinds,
+                        size_t count) {
+    json_write_array(json, name);
+    for (size_t i = 0; i < count; i++) {
+        json_write_object(json, NULL);
+        json_write_real(json, parameter, kinds[i].parameter);
+        json_write_integer(json, "tried", kinds[i].tried);
+        json_write_real(json, "rate", kinds[i].rate);
+        json_write_real(json, "rate_max", kinds[i].rate_max);
+        write_refused(json, faces, kinds[i].refused);
+        json_write_end(json);
+    }
+    json_write_end(json);
+}
+
+static void write_master_faces(struct json_writer *json, const struct master_faces *faces) {
+    if (faces->threshold <= 0) {
         json_write_null(json, "master_face_rate");
         return;
     }
     json_write_object(json, "master_face_rate");
-    json_write_real(json, "threshold", evaluation->master_face_threshold);
-    json_write_real(json, "mean_embedding", evaluation->master_face_rate);
+    json_write_real(json, "threshold", faces->threshold);
+    json_write_real(json, "mean_embedding", faces->mean_rate);
+    write_refused(json, faces, faces->mean_refused);
+    if (faces->part) {
+        json_write_text(json, "faces_from_part", faces->part);
+        write_kinds(json, faces, "averaged_faces", "faces", faces->averaged, faces->averaged_count);
+        write_kinds(json, faces, "blurred_faces", "sigma", faces->blurred, faces->blurred_count);
+    }
     json_write_end(json);
 }
 
@@ -119,7 +150,7 @@ char *evaluation_gallery_json(const struct evaluation_gallery *evaluation,
     evaluation_write_points(json, "card_thresholds", evaluation->card_points,
                             evaluation->card_points_count, failures);
     evaluation_write_calibration(json, evaluation->calibrated ? &evaluation->calibration : NULL);
-    write_master_face(json, evaluation);
+    write_master_faces(json, &evaluation->master_faces);
     write_groups(json, evaluation);
     json_write_end(json);
     return json_writer_finish(json, size);

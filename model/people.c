@@ -174,14 +174,13 @@ bool people_hashes_have(const char *hashes, const char *name) {
            NULL;
 }
 
-enum status people_refuse_overlap(const struct people *people, const char *hashes,
+enum status people_refuse_overlap(const struct people *people, const char *hashes, const char *what,
                                   struct error *err) {
     for (uint32_t i = 0; i < people->count; i++)
         if (people_hashes_have(hashes, people->list[i].name))
             return error_set(err, STATUS_INVALID_FIELD,
-                             "%.100s is among the people that the version was calibrated on: "
-                             "measure on others",
-                             people->list[i].name);
+                             "%.100s is among the people that %.60s: measure on others",
+                             people->list[i].name, what);
     return STATUS_OK;
 }
 

@@ -55,8 +55,9 @@ enum status people_group(struct people *people, const char *path, struct error *
 char *people_hashes(const struct people *people, size_t *size);
 /* Whether the hash of this name stands in such a text. */
 bool people_hashes_have(const char *hashes, const char *name);
-/* STATUS_INVALID_FIELD when someone's hash stands in the text. */
-enum status people_refuse_overlap(const struct people *people, const char *hashes,
+/* STATUS_INVALID_FIELD when someone's hash stands in the text. what: who those are, for err: "the
+ * version was calibrated on". */
+enum status people_refuse_overlap(const struct people *people, const char *hashes, const char *what,
                                   struct error *err);
 
 #endif

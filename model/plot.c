@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WIDTH = 360, HEIGHT = 280, COLUMNS = 96 };
+enum { WIDTH = 360, HEIGHT = 280, COLUMNS = 96, TICKS_MAX = 6 };
 static const char GENUINE[] = "#1b7837", IMPOSTOR[] = "#b2182b", LINE[] = "#2166ac";
 static const double RATE_MIN = 1e-5;
 
@@ -66,9 +66,17 @@ static void write_text(const struct panel *panel, double x, double y, const char
 
 /* ---- axes ---- */
 
+/* Small powers of ten as 1e-5, where %g would say 1e-05 beside 0.0001. */
+static void write_label(const struct axis *axis, double value, char *label, size_t size) {
+    if (axis->logarithmic && value < 0.009)
+        snprintf(label, size, "1e%.0f", log10(value));
+    else
+        snprintf(label, size, "%.6g", value);
+}
+
 static void draw_tick(const struct panel *panel, const struct axis *axis, double value) {
     char label[32];
-    snprintf(label, sizeof(label), "%g", value);
+    write_label(axis, value, label, sizeof(label));
     bool horizontal = axis == &panel->x;
     double x = horizontal ? at_x(panel, value) : panel->left;
     double y = horizontal ? panel->top + HEIGHT : at_y(panel, value);
@@ -80,13 +88,20 @@ static void draw_tick(const struct panel *panel, const struct axis *axis, double
         write_text(panel, x - 5, y + 4, "end", label);
 }
 
+/* The smallest of 1, 2 and 5 times a power of ten that cuts a linear axis, which begins at 0, into
+ * at most TICKS_MAX parts. */
+static double tick_step(const struct axis *axis) {
+    double least = axis->high / TICKS_MAX, power = pow(10, floor(log10(least)));
+    double part = least / power * (1 - 1e-9); /* 0.2 ÷ 0.1 may come out above 2 */
+    return power * (part <= 1 ? 1 : part <= 2 ? 2 : part <= 5 ? 5 : 10);
+}
+
 static void draw_axis(const struct panel *panel, const struct axis *axis) {
-    if (axis->logarithmic)
-        for (double value = axis->low; value <= axis->high * 1.001; value *= 10)
-            draw_tick(panel, axis, value);
-    else
-        for (int i = 0; i <= 5; i++)
-            draw_tick(panel, axis, axis->low + (axis->high - axis->low) * i / 5);
+    double value = axis->low, step = axis->logarithmic ? 10 : tick_step(axis);
+    for (int i = 1; value <= axis->high * 1.001; i++) {
+        draw_tick(panel, axis, value);
+        value = axis->logarithmic ? value * step : i * step;
+    }
 }
 
 static void open_panel(const struct panel *panel, const char *title) {
@@ -184,6 +199,15 @@ static void draw_columns(const struct panel *panel, const double *heights, const
     end_curve(panel, colour, colour);
 }
 
+static void draw_threshold(const struct panel *panel, double threshold) {
+    char label[48];
+    double x = at_x(panel, threshold);
+    snprintf(label, sizeof(label), "threshold %.6g", threshold);
+    fprintf(panel->out, "<path class=\"frame\" d=\"M%.1f %.1fV%.1f\"/>\n", x, panel->top,
+            panel->top + HEIGHT);
+    write_text(panel, x + 5, panel->top + 14, "start", label);
+}
+
 static void draw_distances(FILE *out, const struct plot *plot) {
     double genuine[COLUMNS], impostor[COLUMNS];
     uint32_t used = bins_used(plot->histogram);
@@ -193,15 +217,14 @@ static void draw_distances(FILE *out, const struct plot *plot) {
                                 60,
                                 410,
                                 {0, used / plot->histogram->per_unit, false, "distance"},
-                                {0, highest, false, ""}};
+                                {0, 1.08 * highest, false, ""}};
     open_panel(&panel, "Distances: one person (green), two people (red)");
     fputs("<g fill-opacity=\"0.35\">\n", out);
     draw_columns(&panel, genuine, GENUINE);
     draw_columns(&panel, impostor, IMPOSTOR);
     fputs("</g>\n", out);
     if (plot->threshold > 0)
-        fprintf(out, "<path class=\"frame\" d=\"M%.1f %.1fV%.1f\"/>\n",
-                at_x(&panel, plot->threshold), panel.top, panel.top + HEIGHT);
+        draw_threshold(&panel, plot->threshold);
 }
 
 /* ---- reliability ---- */

@@ -1,8 +1,11 @@
 #include "model/import/calibrated.h"
 
 #include "model/catalog.h"
+#include "model/digest.h"
+#include "model/file.h"
 #include "model/import/version.h"
 #include "model/json.h"
+#include "model/safetensors.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,11 +65,63 @@ static void write_data(struct json_writer *json, const struct calibrated *calibr
     json_write_end(json);
 }
 
+static void write_typical(struct json_writer *json, const struct calibrated *calibrated) {
+    char source[128];
+    if (!calibrated->typical)
+        return;
+    snprintf(source, sizeof(source), "%llu images of %llu people, each person weighing the same",
+             (unsigned long long)calibrated->data.images,
+             (unsigned long long)calibrated->data.people);
+    card_typical_write(json, calibrated->typical, calibrated->card->embedding_length, source);
+}
+
+static void write_head(struct json_writer *json, uint32_t input_length,
+                       const struct calibrated_head *head) {
+    json_write_object(json, "head");
+    json_write_integer(json, "input_length", input_length);
+    json_write_text(json, "method",
+                    "within-class whitening: inverse root of the covariance within people, each "
+                    "weighing the same, plus its mean eigenvalue on the diagonal");
+    json_write_text(json, "file_sha256", head->file_sha256);
+    json_write_text(json, "people_sha256", head->people_sha256);
+    if (head->part)
+        json_write_text(json, "part", head->part);
+    json_write_integer(json, "people", (int64_t)head->people);
+    json_write_integer(json, "images", (int64_t)head->images);
+    json_write_end(json);
+}
+
+static void write_embedding(struct json_writer *json, const struct calibrated *calibrated,
+                            const char *weights_sha256) {
+    const struct card *card = calibrated->card;
+    json_write_object(json, "embedding");
+    json_write_integer(json, "length", card->embedding_length);
+    json_write_text(json, "distance", card->distance);
+    card_embedding_write(json, &card->embedding);
+    if (calibrated->head)
+        write_head(json, card->embedding_length, calibrated->head);
+    json_write_end(json);
+    json_write_object(json, "weights");
+    json_write_text(json, "file", card->weights_file);
+    json_write_text(json, "sha256", weights_sha256);
+    json_write_end(json);
+}
+
 /* The card as it stands, with what was measured in place of what it said before. */
 static enum status format_card(const struct calibrated *calibrated, const char *version,
-                               char **text, size_t *size, struct error *err) {
-    static const char *const REPLACED[] = {"version",     "thresholds",       "probability",
-                                           "error_rates", "calibration_data", NULL};
+                               const char *weights_sha256, char **text, size_t *size,
+                               struct error *err) {
+    bool changed = calibrated->embedding_changed || calibrated->head;
+    /* What follows the NULL stays, when the embedding does. */
+    const char *const replaced[] = {"version",
+                                    "thresholds",
+                                    "probability",
+                                    "error_rates",
+                                    "calibration_data",
+                                    "typical",
+                                    changed ? "embedding" : NULL,
+                                    "weights",
+                                    NULL};
     struct json_reader *reader;
     const char *old = calibrated->card->json;
     enum status status = json_reader_open(old, strlen(old), &reader, err);
@@ -76,10 +131,13 @@ static enum status format_card(const struct calibrated *calibrated, const char *
     struct json_writer *json = json_writer_create();
     if (json) {
         json_write_object(json, NULL);
-        json_copy_members(json, &root, REPLACED);
+        json_copy_members(json, &root, replaced);
         json_write_text(json, "version", version);
+        if (changed)
+            write_embedding(json, calibrated, weights_sha256);
         write_thresholds(json, calibrated);
         card_measured_write(json, calibrated->measured, calibrated->data.method);
+        write_typical(json, calibrated);
         write_data(json, calibrated);
         json_write_end(json);
     }
@@ -119,29 +177,78 @@ static enum status share_file(const char *from, const char *to, struct error *er
     return status;
 }
 
-static enum status share_weights(const struct card *card, const struct version_work *work,
+/* The tensors of a file and the head after them, in a new file. */
+static enum status add_head(const char *from, const char *to, const struct calibrated *calibrated,
+                            struct error *err) {
+    struct safetensors *file;
+    enum status status = safetensors_open(from, &file, err);
+    if (status != STATUS_OK)
+        return status;
+    size_t count = safetensors_count(file);
+    struct safetensors_tensor *tensors = calloc(count + 1, sizeof(*tensors));
+    if (tensors) {
+        uint32_t length = calibrated->card->embedding_length;
+        memcpy(tensors, safetensors_all(file), count * sizeof(*tensors));
+        tensors[count] = (struct safetensors_tensor){.name = CARD_HEAD_TENSOR,
+                                                     .rank = 2,
+                                                     .shape = {length, length},
+                                                     .data = calibrated->head->matrix};
+        status = safetensors_write(to, tensors, count + 1, err);
+    } else {
+        status = error_set(err, STATUS_INTERNAL, "out of memory");
+    }
+    free(tensors);
+    safetensors_close(file);
+    return status;
+}
+
+/* The weights, and their hash. */
+static enum status place_weights(const struct calibrated *calibrated,
+                                 const struct version_work *work, char sha256[DIGEST_TEXT_SIZE],
                                  struct error *err) {
     char from[PUBLISH_PATH_MAX], to[PUBLISH_PATH_MAX];
+    const struct card *card = calibrated->card;
     enum status status =
         publish_path(from, err, "%s/%s/%s", work->model, card->version, card->weights_file);
     if (status == STATUS_OK)
         status = publish_path(to, err, "%s/%s", work->built, card->weights_file);
+    if (status != STATUS_OK)
+        return status;
+    status = calibrated->head ? add_head(from, to, calibrated, err) : share_file(from, to, err);
+    return status == STATUS_OK ? digest_file(to, sha256, err) : status;
+}
+
+/* Who the head was learned from: now, or for the version that it comes from. */
+static enum status place_head_people(const struct calibrated *calibrated,
+                                     const struct version_work *work, struct error *err) {
+    static const char FILE_NAME[] = "head-people.txt";
+    char from[PUBLISH_PATH_MAX], to[PUBLISH_PATH_MAX];
+    const struct calibrated_head *head = calibrated->head;
+    if (head)
+        return version_write(work, FILE_NAME, head->hashes, strlen(head->hashes), err);
+    enum status status =
+        publish_path(from, err, "%s/%s/%s", work->model, calibrated->card->version, FILE_NAME);
+    if (status != STATUS_OK || !publish_exists(from))
+        return status;
+    status = publish_path(to, err, "%s/%s", work->built, FILE_NAME);
     return status == STATUS_OK ? share_file(from, to, err) : status;
 }
 
 static enum status fill(const struct calibrated *calibrated, const struct version_work *work,
                         struct error *err) {
-    char *card;
+    char *card, sha256[DIGEST_TEXT_SIZE];
     size_t size;
     const char *hashes = calibrated->data.hashes;
-    enum status status = format_card(calibrated, work->number, &card, &size, err);
+    enum status status = place_weights(calibrated, work, sha256, err);
+    if (status == STATUS_OK)
+        status = format_card(calibrated, work->number, sha256, &card, &size, err);
     if (status != STATUS_OK)
         return status;
     status = version_write(work, "model.json", card, size, err);
     free(card);
     if (status == STATUS_OK && hashes)
         status = version_write(work, "calibration-people.txt", hashes, strlen(hashes), err);
-    return status == STATUS_OK ? share_weights(calibrated->card, work, err) : status;
+    return status == STATUS_OK ? place_head_people(calibrated, work, err) : status;
 }
 
 enum status calibrated_publish(const struct calibrated *calibrated,

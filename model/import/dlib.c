@@ -1,10 +1,16 @@
+/* One weights file, two models: the same tensors, and for dlib-resnet-plus a head after them. Each
+ * model's version is built aside and then compared with those that are there: the same card (which
+ * holds the hash of the weights) is the same version. */
 #include "model/import/dlib.h"
+
 #include "model/digest.h"
 #include "model/file.h"
-#include "model/import/dlib_card.h"
 #include "model/import/dlib_file.h"
-#include "model/import/publish.h"
+#include "model/import/dlib_model.h"
+#include "model/import/version.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,15 +21,6 @@ static const char PREDICTOR_SHA256[] =
     "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888";
 
 enum { PREDICTOR_BYTES_MAX = 16 << 20, CARD_BYTES_MAX = 1 << 20 };
-
-/* Where everything of one import stands. */
-struct places {
-    char models[PUBLISH_PATH_MAX];    /* DATA/models/dlib-resnet */
-    char version[PUBLISH_PATH_MAX];   /* …/1 */
-    char active[PUBLISH_PATH_MAX];    /* …/active */
-    char face[PUBLISH_PATH_MAX];      /* DATA/face */
-    char predictor[PUBLISH_PATH_MAX]; /* …/shape_predictor_5_face_landmarks.dat */
-};
 
 static void say(const struct import_dlib_options *options, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -47,173 +44,219 @@ static enum status check_hash(const char *path, const char *wanted, struct error
     return status;
 }
 
-static enum status find_places(const char *data, struct places *at, struct error *err) {
-    enum status status = publish_path(at->models, err, "%s/models/dlib-resnet", data);
-    if (status == STATUS_OK)
-        status = publish_path(at->version, err, "%s/1", at->models);
-    if (status == STATUS_OK)
-        status = publish_path(at->active, err, "%s/active", at->models);
-    if (status == STATUS_OK)
-        status = publish_path(at->face, err, "%s/face", data);
-    if (status == STATUS_OK)
-        status =
-            publish_path(at->predictor, err, "%s/shape_predictor_5_face_landmarks.dat", at->face);
-    return status;
-}
+/* ---- the predictor ---- */
 
-static enum status copy_predictor(const struct import_dlib_options *options,
-                                  const struct places *at, struct error *err) {
-    char *bytes;
+static enum status copy_predictor(const struct import_dlib_options *options, struct error *err) {
+    char face[PUBLISH_PATH_MAX], path[PUBLISH_PATH_MAX], *bytes;
     size_t size;
-    if (publish_exists(at->predictor)) {
-        say(options, "%s: already there", at->predictor);
-        return check_hash(at->predictor, PREDICTOR_SHA256, err);
+    enum status status = publish_path(face, err, "%s/face", options->data_directory);
+    if (status == STATUS_OK)
+        status = publish_path(path, err, "%s/shape_predictor_5_face_landmarks.dat", face);
+    if (status != STATUS_OK)
+        return status;
+    if (publish_exists(path)) {
+        say(options, "%s: already there", path);
+        return check_hash(path, PREDICTOR_SHA256, err);
     }
-    enum status status = publish_make_directory(at->face, err);
+    status = publish_make_directory(face, err);
     if (status == STATUS_OK)
         status = file_read(options->predictor_path, PREDICTOR_BYTES_MAX, &bytes, &size, err);
     if (status != STATUS_OK)
         return status;
-    status = file_write(at->predictor, bytes, size, err);
+    status = file_write(path, bytes, size, err);
     free(bytes);
     if (status == STATUS_OK)
-        say(options, "%s: written", at->predictor);
+        say(options, "%s: written", path);
+    return status;
+}
+
+/* ---- a version being built ---- */
+
+/* The network's tensors, and the head when the model has one. */
+static enum status write_tensors(const char *path, const struct dlib_model *model,
+                                 const struct dlib_file *file, struct error *err) {
+    size_t count;
+    const struct safetensors_tensor *network = dlib_file_tensors(file, &count);
+    struct safetensors_tensor *tensors = calloc(count + 1, sizeof(*tensors));
+    float *head = malloc(model->head.size + 1); /* aligned, which the embedded bytes are not */
+    enum status status = STATUS_OK;
+    if (tensors && head) {
+        memcpy(tensors, network, count * sizeof(*tensors));
+        memcpy(head, model->head.bytes ? model->head.bytes : "", model->head.size);
+        tensors[count] =
+            (struct safetensors_tensor){.name = CARD_HEAD_TENSOR,
+                                        .rank = 2,
+                                        .shape = {DLIB_EMBEDDING_LENGTH, DLIB_EMBEDDING_LENGTH},
+                                        .data = head};
+        status = safetensors_write(path, tensors, count + (model->has_head ? 1 : 0), err);
+    } else {
+        status = error_set(err, STATUS_INTERNAL, "out of memory");
+    }
+    free(tensors);
+    free(head);
     return status;
 }
 
 /* DIRECTORY/weights.safetensors, and its hash. */
-static enum status write_weights(const char *weights_path, const char *directory,
-                                 char sha256[DIGEST_TEXT_SIZE], struct error *err) {
+static enum status write_weights(const char *directory, const struct dlib_model *model,
+                                 const struct dlib_file *file, char sha256[DIGEST_TEXT_SIZE],
+                                 struct error *err) {
     char path[PUBLISH_PATH_MAX];
-    struct dlib_file *file;
     enum status status = publish_path(path, err, "%s/weights.safetensors", directory);
     if (status == STATUS_OK)
-        status = dlib_file_read(weights_path, &file, err);
-    if (status != STATUS_OK)
-        return status;
-    size_t count;
-    const struct safetensors_tensor *tensors = dlib_file_tensors(file, &count);
-    status = safetensors_write(path, tensors, count, err);
-    dlib_file_release(file);
+        status = write_tensors(path, model, file, err);
     return status == STATUS_OK ? digest_file(path, sha256, err) : status;
 }
 
-static enum status write_card(const char *directory, const char *sha256, struct error *err) {
-    char path[PUBLISH_PATH_MAX];
+static enum status write_card(const struct version_work *work, const struct dlib_model *model,
+                              const char *sha256, struct error *err) {
     size_t size;
-    enum status status = publish_path(path, err, "%s/model.json", directory);
-    if (status != STATUS_OK)
-        return status;
-    char *card = dlib_card_format(sha256, &size);
+    char *card = dlib_card_format(model, work->number, sha256, &size);
     if (!card)
         return error_set(err, STATUS_INTERNAL, "out of memory");
-    status = file_write(path, card, size, err);
+    enum status status = version_write(work, "model.json", card, size, err);
     free(card);
     return status;
 }
 
-/* Who was measured for the card, so that nothing is reported on the same people. */
-static enum status write_calibration_people(const char *directory, struct error *err) {
-    char path[PUBLISH_PATH_MAX];
-    enum status status = publish_path(path, err, "%s/calibration-people.txt", directory);
-    if (status != STATUS_OK || dlib_calibration_people_size == 0)
+/* Nothing when the tree has no such file. */
+static enum status write_bytes(const struct version_work *work, const char *file,
+                               const struct dlib_bytes *bytes, struct error *err) {
+    return bytes->size ? version_write(work, file, bytes->bytes, bytes->size, err) : STATUS_OK;
+}
+
+static enum status fill(const struct version_work *work, const struct dlib_model *model,
+                        const char *sha256, struct error *err) {
+    enum status status = write_card(work, model, sha256, err);
+    if (status == STATUS_OK)
+        status = write_bytes(work, "evaluation.json", &model->evaluation, err);
+    if (status == STATUS_OK)
+        status = write_bytes(work, "head-people.txt", &model->head_people, err);
+    if (status == STATUS_OK && model->measured.size)
+        status = write_bytes(work, "calibration-people.txt", &model->calibration_people, err);
+    return status;
+}
+
+/* ---- what is there ---- */
+
+/* Whether MODEL/NUMBER has the card that would be written for it. */
+static enum status has_card(const char *directory, const char *number,
+                            const struct dlib_model *model, const char *sha256, bool *same,
+                            struct error *err) {
+    char path[PUBLISH_PATH_MAX], *there;
+    size_t size, there_size;
+    enum status status = publish_path(path, err, "%s/%s/model.json", directory, number);
+    if (status == STATUS_OK)
+        status = file_read(path, CARD_BYTES_MAX, &there, &there_size, err);
+    if (status != STATUS_OK)
         return status;
-    return file_write(path, dlib_calibration_people, dlib_calibration_people_size, err);
+    char *card = dlib_card_format(model, number, sha256, &size);
+    *same = card && size == there_size && memcmp(card, there, size) == 0;
+    free(there);
+    if (!card)
+        status = error_set(err, STATUS_INTERNAL, "out of memory");
+    free(card);
+    return status;
+}
+
+/* number: the version with this card, or empty. */
+static enum status find_version(const char *directory, const struct dlib_model *model,
+                                const char *sha256, char number[CARD_VERSION_MAX + 1],
+                                struct error *err) {
+    enum status status = STATUS_OK;
+    number[0] = '\0';
+    DIR *entries = opendir(directory);
+    if (!entries)
+        return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", directory, strerror(errno));
+    struct dirent *entry;
+    while (status == STATUS_OK && !number[0] && (entry = readdir(entries)) != NULL) {
+        bool same = false;
+        if (!card_version_valid(entry->d_name))
+            continue;
+        status = has_card(directory, entry->d_name, model, sha256, &same, err);
+        if (same)
+            snprintf(number, CARD_VERSION_MAX + 1, "%.*s", (int)CARD_VERSION_MAX, entry->d_name);
+    }
+    closedir(entries);
+    return status;
+}
+
+/* Whoever promoted another version since keeps it. */
+static enum status activate_if_none(const struct version_work *work, const char *number,
+                                    struct error *err) {
+    char path[PUBLISH_PATH_MAX], line[CARD_VERSION_MAX + 2];
+    enum status status = publish_path(path, err, "%s/active", work->place);
+    if (status != STATUS_OK || publish_exists(path))
+        return status;
+    int length = snprintf(line, sizeof(line), "%s\n", number);
+    return file_write(path, line, (size_t)length, err);
 }
 
 /* The evaluation is a measurement of the same weights, so it may also join a version that was
  * imported before it was made. */
-static enum status write_evaluation(const char *directory, struct error *err) {
+static enum status complete_version(const struct import_dlib_options *options,
+                                    const struct version_work *work, const char *number,
+                                    const struct dlib_model *model, const char *sha256,
+                                    struct error *err) {
     char path[PUBLISH_PATH_MAX];
-    enum status status = publish_path(path, err, "%s/evaluation.json", directory);
-    if (status != STATUS_OK || dlib_evaluation_json_size == 0 || publish_exists(path))
-        return status;
-    return file_write(path, dlib_evaluation_json, dlib_evaluation_json_size, err);
-}
-
-/* Whether the version that is there is the one just built: same card (which holds the hash of the
- * weights), and weights of that hash. */
-static enum status compare_version(const char *built, const char *there, const char *sha256,
-                                   struct error *err) {
-    char path[PUBLISH_PATH_MAX], *a, *b;
-    size_t a_size, b_size;
-    enum status status = publish_path(path, err, "%s/weights.safetensors", there);
+    enum status status = publish_path(path, err, "%s/%s/weights.safetensors", work->place, number);
     if (status == STATUS_OK)
         status = check_hash(path, sha256, err);
     if (status == STATUS_OK)
-        status = publish_path(path, err, "%s/model.json", built);
+        status = publish_path(path, err, "%s/%s/evaluation.json", work->place, number);
+    if (status == STATUS_OK && model->evaluation.size && !publish_exists(path))
+        status = file_write(path, model->evaluation.bytes, model->evaluation.size, err);
     if (status == STATUS_OK)
-        status = file_read(path, CARD_BYTES_MAX, &a, &a_size, err);
-    if (status != STATUS_OK)
-        return status;
-    status = publish_path(path, err, "%s/model.json", there);
+        status = activate_if_none(work, number, err);
     if (status == STATUS_OK)
-        status = file_read(path, CARD_BYTES_MAX, &b, &b_size, err);
-    if (status == STATUS_OK) {
-        if (a_size != b_size || memcmp(a, b, a_size) != 0)
-            status = error_set(err, STATUS_INTERNAL,
-                               "%.180s: differs from this import and is not overwritten", path);
-        free(b);
-    }
-    free(a);
+        say(options, "%s/%s: already there", work->place, number);
     return status;
 }
 
-static enum status place_version(const struct import_dlib_options *options, const char *built,
-                                 const struct places *at, struct error *err) {
+/* ---- the whole ---- */
+
+/* Ends the work. */
+static enum status place(const struct import_dlib_options *options, struct version_work *work,
+                         const struct dlib_model *model, const char *sha256, struct error *err) {
+    char number[CARD_VERSION_MAX + 1];
+    enum status status = find_version(work->model, model, sha256, number, err);
+    if (status == STATUS_OK && !number[0])
+        status = fill(work, model, sha256, err);
+    if (status == STATUS_OK && !number[0])
+        return version_finish(work, options->messages, err);
+    if (status == STATUS_OK)
+        status = complete_version(options, work, number, model, sha256, err);
+    version_abandon(work);
+    return status;
+}
+
+static enum status import_model(const struct import_dlib_options *options,
+                                const struct dlib_model *model, const struct dlib_file *file,
+                                struct error *err) {
     char sha256[DIGEST_TEXT_SIZE];
-    enum status status = write_weights(options->weights_path, built, sha256, err);
-    if (status == STATUS_OK)
-        status = write_card(built, sha256, err);
+    struct version_work work;
+    enum status status = version_begin(options->data_directory, model->name, &work, err);
     if (status != STATUS_OK)
         return status;
-    if (publish_exists(at->version)) {
-        status = compare_version(built, at->version, sha256, err);
-        if (status == STATUS_OK)
-            status = write_evaluation(at->version, err);
-        if (status == STATUS_OK)
-            say(options, "%s: already there", at->version);
-        return status;
-    }
-    status = write_evaluation(built, err);
+    status = write_weights(work.built, model, file, sha256, err);
     if (status == STATUS_OK)
-        status = write_calibration_people(built, err);
-    if (status == STATUS_OK)
-        status = publish_finish(built, at->version, err);
-    if (status == STATUS_OK)
-        say(options, "%s: written", at->version);
-    return status;
-}
-
-static enum status publish_version(const struct import_dlib_options *options,
-                                   const struct places *at, struct error *err) {
-    char built[PUBLISH_PATH_MAX];
-    enum status status = publish_make_directory(at->models, err);
-    if (status == STATUS_OK)
-        status = publish_begin(at->models, built, err);
-    if (status != STATUS_OK)
-        return status;
-    status = place_version(options, built, at, err);
-    publish_abandon(built); /* nothing is there under this name once it is published */
+        return place(options, &work, model, sha256, err);
+    version_abandon(&work);
     return status;
 }
 
 enum status import_dlib(const struct import_dlib_options *options, struct error *err) {
-    struct places at;
-    enum status status = find_places(options->data_directory, &at, err);
-    if (status == STATUS_OK)
-        status = check_hash(options->weights_path, WEIGHTS_SHA256, err);
+    struct dlib_file *file = NULL;
+    enum status status = check_hash(options->weights_path, WEIGHTS_SHA256, err);
     if (status == STATUS_OK)
         status = check_hash(options->predictor_path, PREDICTOR_SHA256, err);
     if (status == STATUS_OK)
-        status = copy_predictor(options, &at, err);
+        status = copy_predictor(options, err);
     if (status == STATUS_OK)
-        status = publish_version(options, &at, err);
-    /* Whoever promoted another version since keeps it. */
-    if (status == STATUS_OK && !publish_exists(at.active)) {
-        status = file_write(at.active, "1\n", 2, err);
-        if (status == STATUS_OK)
-            say(options, "%s: 1", at.active);
-    }
+        status = dlib_file_read(options->weights_path, &file, err);
+    for (size_t i = 0; i < DLIB_MODELS && status == STATUS_OK; i++)
+        if (dlib_model_complete(&dlib_models[i]))
+            status = import_model(options, &dlib_models[i], file, err);
+    dlib_file_release(file);
     return status;
 }

@@ -1,9 +1,10 @@
-/* `facepair import dlib`: the model that a fresh machine verifies with, from dlib's own files.
+/* `facepair import dlib`: the models that a fresh machine verifies with, from dlib's own files.
  *
- * Leaves DATA/models/dlib-resnet/1/{model.json,weights.safetensors[,evaluation.json]},
- * DATA/models/dlib-resnet/active and DATA/face/shape_predictor_5_face_landmarks.dat. Importing
- * again what is there already changes nothing and succeeds; a version or a predictor of other
- * content is never overwritten.
+ * Leaves in DATA/models a version {model.json, weights.safetensors, evaluation.json, …} of
+ * dlib-resnet and one of dlib-resnet-plus (dlib_model.h), and
+ * DATA/face/shape_predictor_5_face_landmarks.dat. Importing again what is there already changes
+ * nothing and succeeds. A version of other content, by a program that had measured something else,
+ * stays as it is and stays in use: the import is then the next version.
  */
 #ifndef FACEPAIR_MODEL_IMPORT_DLIB_H
 #define FACEPAIR_MODEL_IMPORT_DLIB_H

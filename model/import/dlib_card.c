@@ -1,4 +1,4 @@
-#include "model/import/dlib_card.h"
+#include "model/import/dlib_model.h"
 #include "model/json.h"
 
 #include <math.h>
@@ -55,11 +55,20 @@ static void write_thresholds(struct json_writer *json) {
     json_write_end(json);
 }
 
-static void write_measured(struct json_writer *json) {
+/* What any version of these weights says of its embedding; a calibrated card brings its own. */
+static void write_embedding(struct json_writer *json) {
+    json_write_object(json, "embedding");
+    json_write_integer(json, "length", DLIB_EMBEDDING_LENGTH);
+    json_write_text(json, "distance", "euclidean");
+    json_write_end(json);
+}
+
+static void write_measured(struct json_writer *json, const struct dlib_bytes *measured) {
     static const char *const none[] = {NULL};
     struct json_reader *reader;
-    if (dlib_measured_json_size == 0 ||
-        json_reader_open(dlib_measured_json, dlib_measured_json_size, &reader, NULL) != STATUS_OK) {
+    if (measured->size == 0 ||
+        json_reader_open(measured->bytes, measured->size, &reader, NULL) != STATUS_OK) {
+        write_embedding(json);
         write_thresholds(json);
         json_write_null(json, "probability");
         return;
@@ -69,29 +78,30 @@ static void write_measured(struct json_writer *json) {
     (void)json_reader_close(reader, NULL); /* nothing was read that could be at fault */
 }
 
-char *dlib_card_format(const char *weights_sha256, size_t *size) {
+bool dlib_model_complete(const struct dlib_model *model) {
+    size_t head = (size_t)DLIB_EMBEDDING_LENGTH * DLIB_EMBEDDING_LENGTH * sizeof(float);
+    return !model->has_head || (model->head.size == head && model->measured.size > 0);
+}
+
+char *dlib_card_format(const struct dlib_model *model, const char *version,
+                       const char *weights_sha256, size_t *size) {
     struct json_writer *json = json_writer_create();
     if (!json)
         return NULL;
     json_write_object(json, NULL);
     json_write_integer(json, "format", 1);
-    json_write_text(json, "name", "dlib-resnet");
-    json_write_text(json, "version", "1");
+    json_write_text(json, "name", model->name);
+    json_write_text(json, "version", version);
     json_write_text(json, "architecture", "dlib-resnet");
-    json_write_text(json, "description",
-                    "dlib's face recognition network: 29 convolutions, 128 numbers a face");
+    json_write_text(json, "description", model->description);
     json_write_text(json, "license", "CC0-1.0");
     write_source(json);
     write_input(json);
-    json_write_object(json, "embedding");
-    json_write_integer(json, "length", 128);
-    json_write_text(json, "distance", "euclidean");
-    json_write_end(json);
     json_write_object(json, "weights");
     json_write_text(json, "file", "weights.safetensors");
     json_write_text(json, "sha256", weights_sha256);
     json_write_end(json);
-    write_measured(json);
+    write_measured(json, &model->measured);
     json_write_end(json);
     return json_writer_finish(json, size);
 }

@@ -16,8 +16,9 @@ extern "C" {
 struct network;
 
 /* The functions' contracts are those of network_memory_bytes, network_open, network_close and
- * network_embed; `state` is
- * the engine's own. */
+ * network_embed, except that `out` is (n, card->embedding.network_length): what the network gives,
+ * before network.c makes an embedding of it. A head's tensor in the weights file is not the
+ * engine's. `state` is its own. */
 struct network_engine {
     const char *name; /* "cpu", "torch" */
     bool (*takes)(const struct card *card);

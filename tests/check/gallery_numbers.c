@@ -1,33 +1,9 @@
 /* Prints the evaluation of a made-up gallery, so that test_gallery_numbers.py can hold every number
- * against NumPy and scikit-learn: gallery_numbers VERSION_DIRECTORY GALLERY, where GALLERY holds
- * people and length as uint32, the images of each, and the embeddings as float32. Person i is in
- * the group "even" or "odd". */
+ * against NumPy and scikit-learn: gallery_numbers VERSION_DIRECTORY GALLERY, where GALLERY is
+ * gallery_file.h's. Person i is in the group "even" or "odd". */
+#include "tests/check/gallery_file.h"
+
 #include "model/evaluation_gallery.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static bool read_gallery(const char *path, struct gallery *gallery) {
-    FILE *file = fopen(path, "rbe");
-    uint32_t head[2];
-    struct error err;
-    bool well = file && fread(head, sizeof(head), 1, file) == 1 && head[0] < 100000;
-    uint32_t *images = well ? calloc(head[0], sizeof(*images)) : NULL;
-    well = images && fread(images, sizeof(*images), head[0], file) == head[0];
-    uint32_t sum = 0;
-    for (uint32_t i = 0; well && i < head[0]; i++)
-        sum += images[i];
-    well = well && gallery_create(head[0], sum, head[1], gallery, &err) == STATUS_OK;
-    for (uint32_t i = 0; well && i < head[0]; i++)
-        gallery->first[i + 1] = gallery->first[i] + images[i];
-    well = well && fread(gallery->embeddings, sizeof(float), (size_t)sum * head[1], file) ==
-                       (size_t)sum * head[1];
-    free(images);
-    if (file)
-        fclose(file);
-    return well;
-}
 
 static void group(struct people *people, const struct gallery *gallery) {
     people->count = gallery->people;
@@ -66,7 +42,7 @@ int main(int argc, char **argv) {
     struct people people = {0};
     struct error err;
     struct evaluation_gallery evaluation;
-    if (argc != 3 || !read_gallery(argv[2], &gallery))
+    if (argc != 3 || !gallery_file_read(argv[2], &gallery))
         return 2;
     if (card_read(argv[1], &card, &err) != STATUS_OK) {
         fprintf(stderr, "%s\n", err.detail);

@@ -1,4 +1,5 @@
 """`facepair calibrate` and `facepair evaluate --all-pairs` as a person types them. With FACEPAIR_LFW: on some of LFW's people."""
+import hashlib
 import json
 import os
 import pathlib
@@ -102,6 +103,83 @@ def test_the_calibration_is_measured_on_others(data, people, images, calibrated,
     assert again.returncode == FAILED  # refused for the people, or for the record that is there
 
 
+@pytest.fixture(scope="module")
+def with_head(data, people, images, calibrated):
+    told = facepair("calibrate", "dlib-resnet@1", "--people", people / "all.txt", "--split", SPLIT, "--part", "calibration",
+                    "--images", images, "--face", "centre", "--data", data, "--replicates", "256",
+                    "--mirror", "--normalise", "--head", "--head-part", "learning")
+    assert told.returncode == DONE, told.stderr
+    return told
+
+
+def test_a_head_is_learned_from_other_people(data, with_head):
+    assert with_head.stdout.startswith("dlib-resnet@3: calibrated from version 1\n")
+    old, new = card_of(data, "1"), card_of(data, "3")
+    embedding = new["embedding"]
+    assert (embedding["length"], embedding["mirror"], embedding["normalise"]) == (128, True, "l2")
+    assert embedding["head"]["input_length"] == 128 and embedding["head"]["part"] == "learning"
+    assert embedding["head"]["people"] > new["calibration_data"]["people"]
+    assert new["weights"]["sha256"] != old["weights"]["sha256"]
+    assert len(new["typical"]["mean"]) == 128 and new["typical"]["share"] == 0.001
+    hashes = (data / "models" / "dlib-resnet" / "3" / "head-people.txt").read_text().split()
+    calibration = (data / "models" / "dlib-resnet" / "3" / "calibration-people.txt").read_text().split()
+    assert len(hashes) > 100 and not set(hashes) & set(calibration)
+
+
+def test_the_version_with_a_head_serves_the_command_line(data, with_head):
+    for first, second, expected in [("obama.jpg", "obama2.jpg", "same person"), ("obama.jpg", "biden.jpg", "different")]:
+        told = facepair("verify", PHOTOS / first, PHOTOS / second, "--model", "dlib-resnet@3", "--max-fmr", "0.01", "--data", data)
+        assert told.returncode == DONE and told.stdout.startswith(expected), told.stdout + told.stderr
+
+
+def test_nothing_is_reported_on_the_people_that_a_head_was_learned_from(data, people, images, with_head, tmp_path):
+    told = facepair("evaluate", "dlib-resnet@3", "--all-pairs", "--people", people / "all.txt", "--split", SPLIT,
+                    "--part", "learning", "--images", images, "--data", data)
+    assert told.returncode == FAILED and "head was learned from" in told.stderr
+    told = facepair("calibrate", "dlib-resnet@3", "--people", people / "all.txt", "--split", SPLIT, "--part", "learning",
+                    "--images", images, "--data", data)
+    assert told.returncode == FAILED and "head was learned from" in told.stderr
+    name = next(line.split("\t")[0] for line in (people / "all.txt").read_text().splitlines()[1:]
+                if f"learning {hashlib.sha256(line.split()[0].encode()).hexdigest()[:16]}" in SPLIT.read_text())
+    (tmp_path / "pairs.txt").write_text(f"1\n{name}\t1\t2\n{name}\t1\tGeorge_W_Bush\t1\n")
+    for command in ("evaluate", "calibrate"):
+        told = facepair(command, "dlib-resnet@3", "--pairs", tmp_path / "pairs.txt", "--images", images, "--data", data)
+        assert told.returncode == FAILED and "head was learned from" in told.stderr
+
+
+def test_a_head_is_not_learned_from_those_calibrated_on(data, people, images):
+    told = facepair("calibrate", "dlib-resnet@1", "--people", people / "all.txt", "--split", SPLIT, "--part", "calibration",
+                    "--images", images, "--data", data, "--head", "--head-people", people / "few.txt",
+                    "--head-part", "calibration")
+    assert told.returncode == FAILED and ("to be calibrated on" in told.stderr or "nobody" in told.stderr)
+    told = facepair("calibrate", "dlib-resnet@1", "--people", people / "all.txt", "--images", images, "--data", data,
+                    "--head", "--head-people", people / "few.txt")
+    assert told.returncode == FAILED and "to be calibrated on" in told.stderr
+
+
+def test_a_head_does_not_stand_on_another(data, people, images, with_head):
+    for option in ("--mirror", "--head"):
+        told = facepair("calibrate", "dlib-resnet@3", "--people", people / "all.txt", "--split", SPLIT, "--part", "calibration",
+                        "--images", images, "--data", data, option, *(["--head-part", "evaluation"] if option == "--head" else []))
+        assert told.returncode == FAILED and "has a head" in told.stderr
+
+
+def test_master_faces_of_another_part_are_tried(data, people, images, calibrated):
+    told = facepair("evaluate", "dlib-resnet@2", "--all-pairs", "--people", people / "all.txt", "--split", SPLIT,
+                    "--part", "evaluation", "--images", images, "--face", "centre", "--data", data, "--json",
+                    "--master-faces", "learning", "--replicates", "64")
+    assert told.returncode == DONE, told.stderr
+    master = json.loads(told.stdout)["master_face_rate"]
+    assert master["refused"] == 1 and master["faces_from_part"] == "learning"
+    assert [kind["faces"] for kind in master["averaged_faces"]] == [2, 4, 8, 16, 32, 64]
+    assert [kind["sigma"] for kind in master["blurred_faces"]] == [1, 2, 4, 8, 16, 32]
+    for kind in master["averaged_faces"] + master["blurred_faces"]:
+        assert kind["tried"] == 16 and 0 <= kind["rate"] <= kind["rate_max"] <= 1 and 0 <= kind["refused"] <= 16
+    told = facepair("evaluate", "dlib-resnet@2", "--all-pairs", "--people", people / "all.txt", "--split", SPLIT,
+                    "--part", "evaluation", "--images", images, "--data", data, "--master-faces", "evaluation")
+    assert told.returncode == FAILED and "another part" in told.stderr
+
+
 def test_nothing_is_reported_on_the_people_that_it_was_fitted_to(data, people, images, calibrated):
     told = facepair("evaluate", "dlib-resnet@2", "--all-pairs", "--people", people / "all.txt", "--split", SPLIT,
                     "--part", "calibration", "--images", images, "--data", data)
@@ -120,6 +198,11 @@ def test_too_few_people_cannot_be_calibrated_on(data, people, images):
     ["calibrate", "dlib-resnet", "--images", "i"],
     ["calibrate", "dlib-resnet", "--images", "i", "--people", "p", "--pairs", "q"],
     ["calibrate", "dlib-resnet", "--images", "i", "--people", "p", "--split", "s"],
+    ["calibrate", "dlib-resnet", "--images", "i", "--people", "p", "--head"],
+    ["calibrate", "dlib-resnet", "--images", "i", "--people", "p", "--head", "--head-part", "learning"],
+    ["calibrate", "dlib-resnet", "--images", "i", "--people", "p", "--head-people", "q"],
+    ["calibrate", "dlib-resnet", "--images", "i", "--pairs", "p", "--head", "--head-people", "q"],
+    ["evaluate", "dlib-resnet", "--images", "i", "--all-pairs", "--people", "p", "--master-faces", "learning"],
     ["evaluate", "dlib-resnet", "--images", "i", "--people", "p"],
     ["evaluate", "dlib-resnet", "--images", "i", "--all-pairs"],
     ["evaluate", "dlib-resnet", "--images", "i", "--pairs", "q", "--groups", "g"],

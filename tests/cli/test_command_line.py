@@ -15,6 +15,8 @@ DATA = pathlib.Path(os.environ.get("FACEPAIR_DATA", TREE / "data"))
 PHOTOS = TREE / "examples" / "photos"
 LFW = os.environ.get("FACEPAIR_LFW")
 COMMANDS = ["serve", "import", "evaluate", "calibrate", "verify"]
+CARD = json.loads((DATA / "models" / "dlib-resnet" / "1" / "model.json").read_text())
+THRESHOLDS = {point["fmr"]: point["threshold"] for point in CARD["thresholds"]["values"]}
 DONE, FAILED, USAGE, NOT_ONE_PERSON = 0, 1, 2, 3
 
 
@@ -81,7 +83,7 @@ def test_json_has_the_services_members():
     told = verify("obama.jpg", "obama3.jpg", "--json")
     answer = json.loads(told.stdout)
     assert answer["verified"] is True and 0.2 < answer["distance"] < 0.45
-    assert answer["metric"] == "euclidean" and answer["threshold"] == 0.544
+    assert answer["metric"] == "euclidean" and answer["threshold"] == THRESHOLDS[0.001]
     assert answer["decision"] == {"rule": "max_fmr", "max_fmr": 0.001}
     assert answer["model"] == {"name": "dlib-resnet", "version": "1"}
     assert [image["format"] for image in answer["images"]] == ["jpeg", "jpeg"]
@@ -90,8 +92,8 @@ def test_json_has_the_services_members():
 
 
 def test_the_rule_comes_from_the_options_or_the_environment():
-    assert json.loads(verify("obama.jpg", "obama2.jpg", "--json", "--max-fmr=0.01").stdout)["threshold"] == 0.618
-    assert json.loads(verify("obama.jpg", "obama2.jpg", "--json", FACEPAIR_MAX_FMR="0.01").stdout)["threshold"] == 0.618
+    assert json.loads(verify("obama.jpg", "obama2.jpg", "--json", "--max-fmr=0.01").stdout)["threshold"] == THRESHOLDS[0.01]
+    assert json.loads(verify("obama.jpg", "obama2.jpg", "--json", FACEPAIR_MAX_FMR="0.01").stdout)["threshold"] == THRESHOLDS[0.01]
     strict = verify("obama.jpg", "obama2.jpg", "--check", "--threshold", "0.1")
     assert strict.returncode == NOT_ONE_PERSON
     refused = verify("obama.jpg", "obama2.jpg", "--max-fmr", "1e-7")

@@ -6,6 +6,8 @@ import contract
 import pytest
 from service import DATA, PHOTOS, PROGRAM, encoded, photo
 
+CARD = json.loads((DATA / "models" / "dlib-resnet" / "1" / "model.json").read_text())
+THRESHOLD = next(point["threshold"] for point in CARD["thresholds"]["values"] if point["fmr"] == 0.001)
 NAMES = ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "astronaut.png"]
 
 
@@ -24,9 +26,9 @@ def without_times(answer):
 @pytest.mark.parametrize("first, second, verified, low, high", [
     ("obama.jpg", "obama2.jpg", True, 0, 0.5),
     ("obama.jpg", "biden.jpg", False, 0.7, 2),
-    ("obama.jpg", "obama3.jpg", True, 0, 0.544),
-    ("obama2.jpg", "obama3.jpg", True, 0, 0.544),
-    *[("astronaut.png", name, False, 0.544, 2) for name in NAMES[:-1]],
+    ("obama.jpg", "obama3.jpg", True, 0, THRESHOLD),
+    ("obama2.jpg", "obama3.jpg", True, 0, THRESHOLD),
+    *[("astronaut.png", name, False, THRESHOLD, 2) for name in NAMES[:-1]],
 ])
 def test_who_is_who(real, openapi, first, second, verified, low, high):
     answer = real.verify(pair(first, second))
@@ -34,7 +36,22 @@ def test_who_is_who(real, openapi, first, second, verified, low, high):
     assert answer.status == 200
     assert answer.json["verified"] is verified
     assert low <= answer.json["distance"] < high
-    assert answer.json["threshold"] == 0.544
+    assert answer.json["threshold"] == THRESHOLD
+
+
+@pytest.mark.parametrize("model", ["dlib-resnet"])
+@pytest.mark.parametrize("first, second, verified", [("obama.jpg", "obama2.jpg", True), ("obama.jpg", "biden.jpg", False)])
+def test_the_shipped_models_tell_how_sure_they_are(real, openapi, model, first, second, verified):
+    answer = real.verify([*pair(first, second), ("model", model), ("max_fmr", "0.01")])
+    contract.check(openapi, "/v1/verify", "post", answer)
+    told = answer.json
+    assert told["verified"] is verified and told["model"]["name"] == model
+    assert told["decision"]["fmr"]["low"] <= told["decision"]["fmr"]["value"] <= told["decision"]["fmr"]["high"]
+    assert told["decision"]["fmr"]["value"] == pytest.approx(0.01, rel=0.01)
+    assert 0 <= told["decision"]["fnmr"]["low"] <= told["decision"]["fnmr"]["value"] <= told["decision"]["fnmr"]["high"] < 0.05
+    assert (told["probability"] > 0.99) is verified and (told["probability"] < 0.01) is not verified
+    assert (told["log_likelihood_ratio"] > 0) is verified
+    assert told["model"]["metrics"]["roc_auc"] > 0.999
 
 
 def test_both_forms_of_the_body_get_the_same_answer(real):

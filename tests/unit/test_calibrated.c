@@ -1,6 +1,7 @@
 #include "tests/unit/model_folder.h"
 
 #include "model/import/calibrated.h"
+#include "model/safetensors.h"
 
 #include <dirent.h>
 
@@ -79,6 +80,99 @@ static void the_new_version_has_the_same_weights_and_what_was_measured(void **st
     finish(&bench);
 }
 
+/* The weights of version 3 as a safetensors file, as one that gets a head must be. */
+static void write_real_weights(struct bench *bench) {
+    static const float values[] = {1, 2, 3};
+    const struct safetensors_tensor tensor = {
+        .name = "stem.weight", .rank = 1, .shape = {3}, .data = values};
+    char path[256];
+    snprintf(path, sizeof(path), "%s/net/3/weights.safetensors", bench->models);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(safetensors_write(path, &tensor, 1, NULL), STATUS_OK);
+}
+
+static void a_learned_head_stands_in_the_new_versions_weights(void **state) {
+    (void)state;
+    static const float matrix[MODEL_LENGTH * MODEL_LENGTH] = {1, 0, 0, 0, 2, 3};
+    const struct calibrated_head head = {matrix, "56", "78", "learning", "fedcba9876543210\n",
+                                         7,      9};
+    struct bench bench;
+    struct card card, again;
+    char version[CARD_VERSION_MAX + 1], path[256], found[DIGEST_TEXT_SIZE];
+    struct safetensors *file;
+    prepare(&bench);
+    write_real_weights(&bench);
+    bench.card.embedding.mirror = bench.card.embedding.normalise = true;
+    bench.calibrated.embedding_changed = true;
+    bench.calibrated.head = &head;
+    assert_int_equal(calibrated_publish(&bench.calibrated, version, NULL), STATUS_OK);
+    assert_int_equal(read_version(&bench.folder, "4", &card), STATUS_OK);
+    assert_true(card.embedding.mirror && card.embedding.normalise && card.embedding.head);
+    assert_int_equal(card.embedding.network_length, MODEL_LENGTH);
+    assert_non_null(strstr(card.json, "\"people_sha256\": \"78\""));
+    snprintf(path, sizeof(path), "%s/net/4/weights.safetensors", bench.models);
+    assert_int_equal(digest_file(path, found, NULL), STATUS_OK);
+    assert_string_equal(found, card.weights_sha256);
+    assert_int_equal(safetensors_open(path, &file, NULL), STATUS_OK);
+    assert_int_equal(safetensors_count(file), 2);
+    assert_non_null(safetensors_find(file, "stem.weight"));
+    const struct safetensors_tensor *tensor = safetensors_find(file, CARD_HEAD_TENSOR);
+    assert_true(tensor && tensor->rank == 2 && tensor->shape[0] == MODEL_LENGTH);
+    assert_memory_equal(tensor->data, matrix, sizeof(matrix));
+    safetensors_close(file);
+
+    /* Calibrated once more it keeps its head, and who it was learned from. */
+    bench.calibrated.card = &card;
+    bench.calibrated.embedding_changed = false;
+    bench.calibrated.head = NULL;
+    assert_int_equal(calibrated_publish(&bench.calibrated, version, NULL), STATUS_OK);
+    assert_int_equal(read_version(&bench.folder, "5", &again), STATUS_OK);
+    assert_true(again.embedding.mirror && again.embedding.head);
+    assert_string_equal(again.weights_sha256, card.weights_sha256);
+    snprintf(path, sizeof(path), "%s/net/5/head-people.txt", bench.models);
+    char line[32] = "";
+    FILE *people = fopen(path, "r");
+    assert_non_null(people);
+    assert_non_null(fgets(line, sizeof(line), people));
+    fclose(people);
+    assert_string_equal(line, "fedcba9876543210\n");
+    card_release(&again);
+    card_release(&card);
+    finish(&bench);
+}
+
+static void weights_that_cannot_hold_a_head_are_told(void **state) {
+    (void)state;
+    static const float matrix[MODEL_LENGTH * MODEL_LENGTH] = {1};
+    const struct calibrated_head head = {matrix, "56", "78", NULL, "fedcba9876543210\n", 7, 9};
+    struct bench bench;
+    struct error err = {""};
+    char version[CARD_VERSION_MAX + 1];
+    prepare(&bench); /* whose weights are no safetensors */
+    bench.calibrated.head = &head;
+    assert_int_equal(calibrated_publish(&bench.calibrated, version, &err), STATUS_INTERNAL);
+    assert_non_null(strstr(err.detail, "weights.safetensors"));
+    finish(&bench);
+}
+
+static void what_genuine_faces_keep_away_from_is_told(void **state) {
+    (void)state;
+    float mean[MODEL_LENGTH] = {0.5f, -1, 0.25f, 2};
+    const struct card_typical typical = {mean, 0.375, 0.001};
+    struct bench bench;
+    struct card card;
+    char version[CARD_VERSION_MAX + 1];
+    prepare(&bench);
+    bench.calibrated.typical = &typical;
+    assert_int_equal(calibrated_publish(&bench.calibrated, version, NULL), STATUS_OK);
+    assert_int_equal(read_version(&bench.folder, "4", &card), STATUS_OK);
+    assert_non_null(card.typical.mean);
+    assert_memory_equal(card.typical.mean, mean, sizeof(mean));
+    assert_true(card.typical.distance_min == 0.375 && card.typical.share == 0.001);
+    card_release(&card);
+    finish(&bench);
+}
+
 static void a_calibrated_version_can_be_calibrated_again(void **state) {
     (void)state;
     struct bench bench;
@@ -139,6 +233,9 @@ static void a_failure_leaves_nothing_behind(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_new_version_has_the_same_weights_and_what_was_measured),
+        cmocka_unit_test(a_learned_head_stands_in_the_new_versions_weights),
+        cmocka_unit_test(weights_that_cannot_hold_a_head_are_told),
+        cmocka_unit_test(what_genuine_faces_keep_away_from_is_told),
         cmocka_unit_test(a_calibrated_version_can_be_calibrated_again),
         cmocka_unit_test(the_version_in_use_stays_until_the_new_one_is_activated),
         cmocka_unit_test(a_failure_leaves_nothing_behind),

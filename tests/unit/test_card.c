@@ -123,6 +123,85 @@ static void refuses_a_vision_transformer_that_cannot_be(void **state) {
     }
 }
 
+#define EMBEDDING "\"embedding\":{\"length\":4,\"distance\":\"euclidean\"}"
+#define FINISHED                                                                                   \
+    "\"embedding\":{\"length\":4,\"distance\":\"euclidean\",\"mirror\":true,"                      \
+    "\"normalise\":\"l2\",\"head\":{\"input_length\":6,\"method\":\"a test's\"}}"
+
+static enum status read_text(const char *part, const char *text, struct card *card) {
+    struct folder folder = folder_create();
+    char json[2048];
+    model_card_text(json, sizeof(json), "net", "3", part, text);
+    folder_write_text(&folder, "models/net/3/model.json", json);
+    enum status status = card_read(place(&folder), card, NULL);
+    folder_remove(&folder);
+    return status;
+}
+
+static void reads_what_is_done_to_the_networks_numbers(void **state) {
+    (void)state;
+    struct card card;
+    assert_int_equal(read_text(EMBEDDING, FINISHED, &card), STATUS_OK);
+    assert_int_equal(card.embedding_length, 4);
+    assert_int_equal(card.embedding.network_length, 6);
+    assert_true(card.embedding.mirror && card.embedding.normalise && card.embedding.head);
+    card_release(&card);
+}
+
+static void a_card_that_says_nothing_of_it_is_as_before(void **state) {
+    (void)state;
+    struct card card;
+    assert_int_equal(read_text(NULL, NULL, &card), STATUS_OK);
+    assert_int_equal(card.embedding.network_length, card.embedding_length);
+    assert_false(card.embedding.mirror || card.embedding.normalise || card.embedding.head);
+    card_release(&card);
+}
+
+static void the_width_of_a_transformer_is_the_length_before_the_head(void **state) {
+    (void)state;
+    struct folder folder = folder_create();
+    char json[2048], other[2048];
+    struct card card;
+    struct error err;
+    model_card_text(json, sizeof(json), "net", "3", DLIB, VIT);
+    char *at = strstr(json, EMBEDDING);
+    assert_non_null(at);
+    snprintf(other, sizeof(other), "%.*s%s%s", (int)(at - json), json, FINISHED,
+             at + strlen(EMBEDDING));
+    folder_write_text(&folder, "models/net/3/model.json", other);
+    assert_int_equal(card_read(place(&folder), &card, &err), STATUS_INTERNAL); /* 6, not 4 */
+    assert_non_null(strstr(err.detail, "embedding's length before its head"));
+    memcpy(strstr(other, "\"input_length\":6"), "\"input_length\":4", 16);
+    folder_write_text(&folder, "models/net/3/model.json", other);
+    assert_int_equal(card_read(place(&folder), &card, &err), STATUS_OK);
+    card_release(&card);
+    folder_remove(&folder);
+}
+
+static void refuses_an_embedding_that_cannot_be(void **state) {
+    (void)state;
+    static const struct {
+        const char *members, *told;
+    } faults[] = {
+        {"\"mirror\":1", "embedding.mirror"},
+        {"\"normalise\":\"l1\"", "normalise \"l1\""},
+        {"\"normalise\":true", "embedding.normalise"},
+        {"\"head\":true", "embedding.head"},
+        {"\"head\":{}", "embedding.head.input_length"},
+        {"\"head\":{\"input_length\":0}", "embedding.head.input_length"},
+        {"\"head\":{\"input_length\":1000000}", "embedding.head.input_length"},
+    };
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        struct error err;
+        char text[256];
+        snprintf(text, sizeof(text), "\"embedding\":{\"length\":4,%s,\"distance\":\"euclidean\"}",
+                 faults[i].members);
+        assert_int_equal(read_changed(EMBEDDING, text, &err), STATUS_INTERNAL);
+        if (!strstr(err.detail, faults[i].told))
+            fail_msg("\"%s\" does not tell %s", err.detail, faults[i].told);
+    }
+}
+
 static void reads_the_evaluation_when_there_is_one(void **state) {
     (void)state;
     struct folder folder = folder_create();
@@ -235,6 +314,10 @@ int main(void) {
         cmocka_unit_test(reads_the_input_of_whole_frames),
         cmocka_unit_test(reads_the_shape_of_a_vision_transformer),
         cmocka_unit_test(refuses_a_vision_transformer_that_cannot_be),
+        cmocka_unit_test(reads_what_is_done_to_the_networks_numbers),
+        cmocka_unit_test(a_card_that_says_nothing_of_it_is_as_before),
+        cmocka_unit_test(the_width_of_a_transformer_is_the_length_before_the_head),
+        cmocka_unit_test(refuses_an_embedding_that_cannot_be),
         cmocka_unit_test(reads_the_evaluation_when_there_is_one),
         cmocka_unit_test(refuses_every_member_out_of_range),
         cmocka_unit_test(refuses_a_card_that_stands_elsewhere),

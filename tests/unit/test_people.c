@@ -106,8 +106,9 @@ static void people_of_both_sides_are_refused(void **state) {
     char *hashes = people_hashes(&calibrated, &size);
     assert_non_null(hashes);
     assert_int_equal(strlen(hashes), size);
-    assert_int_equal(people_refuse_overlap(&others, hashes, &err), STATUS_OK);
-    assert_int_equal(people_refuse_overlap(&overlapping, hashes, &err), STATUS_INVALID_FIELD);
+    assert_int_equal(people_refuse_overlap(&others, hashes, "it knows", &err), STATUS_OK);
+    assert_int_equal(people_refuse_overlap(&overlapping, hashes, "it knows", &err),
+                     STATUS_INVALID_FIELD);
     assert_non_null(strstr(err.detail, "Bob_B"));
     free(hashes);
     people_release(&calibrated);

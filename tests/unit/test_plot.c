@@ -57,8 +57,8 @@ static void draws_four_panels(void **state) {
     const struct plot plot = {"net@1", &rates, &histogram, &calibration, 0.4};
     const char *text = draw(&plot);
     assert_true(well_formed(text));
-    static const char *const titles[] = {"ROC",         "DET",   "Distances",
-                                         "Reliability", "net@1", "1e-05"};
+    static const char *const titles[] = {"ROC",    "DET",    "Distances", "Reliability",  "net@1",
+                                         ">1e-5<", ">0.02<", ">0.2<",     "threshold 0.4"};
     for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
         assert_non_null(strstr(text, titles[i]));
     assert_null(strstr(text, "nan"));

@@ -174,9 +174,9 @@ static enum status read_weights(struct dlib_resnet *network, struct weights *wei
     return status;
 }
 
-static enum status make(struct dlib_resnet *network, const char *path, unsigned threads,
-                        struct error *err) {
-    struct weights weights = {0};
+static enum status make(struct dlib_resnet *network, const char *path, size_t foreign,
+                        unsigned threads, struct error *err) {
+    struct weights weights = {.taken = foreign};
     plan(network);
     enum status status = safetensors_open(path, &weights.file, err);
     if (status != STATUS_OK)
@@ -196,13 +196,13 @@ static enum status make(struct dlib_resnet *network, const char *path, unsigned 
     return team_create(threads, &network->team, err);
 }
 
-enum status dlib_resnet_open(const char *weights_path, unsigned threads,
+enum status dlib_resnet_open(const char *weights_path, size_t foreign, unsigned threads,
                              struct dlib_resnet **result, struct error *err) {
     struct error cause;
     struct dlib_resnet *network = calloc(1, sizeof *network);
     if (!network)
         return error_set(err, STATUS_INTERNAL, "Out of memory.");
-    enum status status = make(network, weights_path, threads, &cause);
+    enum status status = make(network, weights_path, foreign, threads, &cause);
     if (status != STATUS_OK) {
         dlib_resnet_close(network);
         return error_set(err, status, "%.100s: %.150s", weights_path, cause.detail);

@@ -10,8 +10,9 @@ enum { DLIB_RESNET_SIDE = 150, DLIB_RESNET_EMBEDDING = 128 };
 
 struct dlib_resnet;
 
-/* threads: with the caller's of dlib_resnet_embed; at least 1. */
-enum status dlib_resnet_open(const char *weights_path, unsigned threads,
+/* threads: with the caller's of dlib_resnet_embed; at least 1. foreign: tensors in the file that
+ * are not this network's. */
+enum status dlib_resnet_open(const char *weights_path, size_t foreign, unsigned threads,
                              struct dlib_resnet **network, struct error *err);
 void dlib_resnet_close(struct dlib_resnet *network);
 

@@ -27,11 +27,12 @@ static enum status open_network(const struct card *card, const char *weights_pat
                                 struct error *err) {
     struct dlib_resnet *network;
     if (card->input.kind != CARD_INPUT_CHIP || card->input.side != DLIB_RESNET_SIDE ||
-        card->embedding_length != DLIB_RESNET_EMBEDDING)
+        card->embedding.network_length != DLIB_RESNET_EMBEDDING)
         return error_set(err, STATUS_INTERNAL,
                          "%.100s: dlib-resnet takes chips of side 150 and gives 128 numbers",
                          weights_path);
-    enum status status = dlib_resnet_open(weights_path, network_runtime_threads(), &network, err);
+    enum status status = dlib_resnet_open(weights_path, card->embedding.head ? 1 : 0,
+                                          network_runtime_threads(), &network, err);
     if (status == STATUS_OK)
         *state = network;
     return status;

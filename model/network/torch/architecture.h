@@ -11,8 +11,8 @@
 class architecture {
   public:
     virtual ~architecture() = default;
-    /* faces (n, 3, side, side) float32 on the device -> (n, embedding_length) float32 there. Called
-     * in inference mode, one thread at a time. Throws c10::Error. */
+    /* faces (n, 3, side, side) float32 on the device -> (n, embedding.network_length) float32
+     * there. Called in inference mode, one thread at a time. Throws c10::Error. */
     virtual at::Tensor embed(const at::Tensor &faces) = 0;
 };
 

@@ -109,7 +109,7 @@ class dlib_resnet : public architecture {
 std::unique_ptr<architecture> dlib_resnet_create(const struct card &card, weights &weights,
                                                  c10::Device device) {
     if (card.input.kind != CARD_INPUT_CHIP || card.input.side != SIDE ||
-        card.embedding_length != EMBEDDING)
+        card.embedding.network_length != EMBEDDING)
         throw std::runtime_error("dlib-resnet takes chips of side 150 and gives 128 numbers");
     return std::make_unique<dlib_resnet>(weights, device);
 }

@@ -27,7 +27,7 @@ std::unique_ptr<architecture> create(const struct card &card, const char *path,
         return torchscript_create(card, path, device);
     for (const entry &entry : ARCHITECTURES)
         if (std::strcmp(entry.name, card.architecture) == 0) {
-            weights loaded(path);
+            weights loaded(path, card.embedding.head ? 1 : 0);
             return entry.create(card, loaded, device);
         }
     throw std::runtime_error(std::string("unknown architecture ") + card.architecture);
@@ -36,7 +36,7 @@ std::unique_ptr<architecture> create(const struct card &card, const char *path,
 struct torch_network {
     std::unique_ptr<architecture> arch;
     c10::Device device;
-    int64_t side, embedding_length;
+    int64_t side, length; /* of an input, of what the network gives */
 };
 
 bool takes(const struct card *) noexcept { return true; }
@@ -53,7 +53,7 @@ enum status open_network(const struct card *card, const char *weights_path, void
     runtime_enter_thread();
     c10::Device device = runtime_device();
     *state = new torch_network{create(*card, weights_path, device), device, card->input.side,
-                               card->embedding_length};
+                               card->embedding.network_length};
     return STATUS_OK;
 } catch (const c10::Error &cause) {
     return error_set(err, STATUS_INTERNAL, "%.100s: %s", weights_path,
@@ -74,7 +74,7 @@ enum status embed(void *state, const float *faces, uint32_t n, float *out,
     at::Tensor x = at::from_blob(const_cast<float *>(faces), {n, 3, network->side, network->side},
                                  at::TensorOptions(at::kFloat));
     at::Tensor y = network->arch->embed(x.to(network->device)).to(at::kCPU).contiguous();
-    TORCH_CHECK(y.dim() == 2 && y.size(0) == n && y.size(1) == network->embedding_length,
+    TORCH_CHECK(y.dim() == 2 && y.size(0) == n && y.size(1) == network->length,
                 "an embedding of unexpected size");
     std::memcpy(out, y.const_data_ptr<float>(), y.nbytes());
     return STATUS_OK;

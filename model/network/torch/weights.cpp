@@ -4,7 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
-weights::weights(const char *path) {
+weights::weights(const char *path, size_t foreign) : taken(foreign) {
     struct safetensors *opened = nullptr;
     struct error cause;
     if (safetensors_open(path, &opened, &cause) != STATUS_OK)

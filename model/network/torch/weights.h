@@ -11,7 +11,9 @@
 
 class weights {
   public:
-    explicit weights(const char *path); /* throws with the reader's sentence */
+    /* foreign: tensors in the file that are not the architecture's (the card's head). Throws with
+     * the reader's sentence. */
+    weights(const char *path, size_t foreign);
     /* A copy, contiguous, on the CPU. Throws when it is missing, of another shape, or holds a value
      * that is not finite: one such weight would make every distance NaN, and NaN < threshold is a
      * decision. */
@@ -24,7 +26,7 @@ class weights {
         void operator()(struct safetensors *file) const { safetensors_close(file); }
     };
     std::unique_ptr<struct safetensors, closer> file;
-    size_t taken = 0;
+    size_t taken; /* with the foreign ones */
 };
 
 #endif

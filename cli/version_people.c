@@ -1,0 +1,61 @@
+#include "cli/version_people.h"
+
+#include "model/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+    const char *file, *what;
+} KINDS[] = {
+    [VERSION_CALIBRATION_PEOPLE] = {"calibration-people.txt", "the version was calibrated on"},
+    [VERSION_HEAD_PEOPLE] = {"head-people.txt", "the version's head was learned from"},
+};
+
+enum status version_people_read(const struct session *session, enum version_people which,
+                                char **hashes, struct error *err) {
+    char path[DATA_PATH_MAX];
+    size_t size;
+    *hashes = NULL;
+    enum status status = session_path(session, KINDS[which].file, path, err);
+    if (status != STATUS_OK || access(path, F_OK) != 0)
+        return status;
+    return file_read(path, (size_t)PEOPLE_MAX * PERSON_HASH_SIZE, hashes, &size, err);
+}
+
+enum status version_people_refuse(const struct session *session, enum version_people which,
+                                  const struct people *people, struct error *err) {
+    char *hashes;
+    enum status status = version_people_read(session, which, &hashes, err);
+    if (status == STATUS_OK && hashes)
+        status = people_refuse_overlap(people, hashes, KINDS[which].what, err);
+    free(hashes);
+    return status;
+}
+
+enum status version_people_in_images(const struct session *session, enum version_people which,
+                                     char *const *images, size_t count, bool *found,
+                                     struct error *err) {
+    char *hashes;
+    enum status status = version_people_read(session, which, &hashes, err);
+    *found = false;
+    for (size_t i = 0; hashes && i < count && !*found; i++) {
+        char name[PERSON_NAME_MAX + 1];
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(images[i], "/"), images[i]);
+        *found = people_hashes_have(hashes, name);
+    }
+    free(hashes);
+    return status;
+}
+
+enum status version_people_refuse_images(const struct session *session, enum version_people which,
+                                         char *const *images, size_t count, struct error *err) {
+    bool found;
+    enum status status = version_people_in_images(session, which, images, count, &found, err);
+    if (status == STATUS_OK && found)
+        return error_set(err, STATUS_INVALID_FIELD,
+                         "in the pairs are people that %s: measure on others", KINDS[which].what);
+    return status;
+}
