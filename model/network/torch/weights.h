@@ -8,14 +8,23 @@
 #include <ATen/core/Tensor.h>
 #include <memory>
 #include <string>
+#include <vector>
+
+struct parameter {
+    std::string name;
+    at::Tensor value;
+};
 
 class weights {
   public:
-    explicit weights(const char *path); /* throws with the reader's sentence */
-    /* A copy, contiguous, on the CPU. Throws when it is missing, of another shape, or holds a value
-     * that is not finite: one such weight would make every distance NaN, and NaN < threshold is a
-     * decision. */
+    weights(const char *path, c10::Device device); /* throws with the reader's sentence */
+    /* A copy, contiguous, on the device. Throws when it is missing, of another shape, or holds a
+     * value that is not finite: one such weight would make every distance NaN, and NaN < threshold
+     * is a decision. */
     at::Tensor take(const std::string &name, at::IntArrayRef shape);
+    /* What was taken, in that order: the very tensors, so that who computes with them sees them
+     * change. */
+    const std::vector<parameter> &parameters() const { return taken; }
     /* After the last take: throws when the file holds tensors that nobody took. */
     void finish() const;
 
@@ -24,7 +33,8 @@ class weights {
         void operator()(struct safetensors *file) const { safetensors_close(file); }
     };
     std::unique_ptr<struct safetensors, closer> file;
-    size_t taken = 0;
+    c10::Device device;
+    std::vector<parameter> taken;
 };
 
 #endif
