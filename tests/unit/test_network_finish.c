@@ -37,6 +37,11 @@ static enum status open_engine(const struct card *card, const char *weights_path
     return STATUS_OK;
 }
 
+static uint64_t memory_bytes(const struct card *card, uint64_t weights_bytes) {
+    (void)card;
+    return weights_bytes;
+}
+
 static void close_engine(void *state) { assert_ptr_equal(state, &calls); }
 
 static enum status embed(void *state, const float *faces, uint32_t n, float *out,
@@ -52,11 +57,13 @@ static enum status embed(void *state, const float *faces, uint32_t n, float *out
     return STATUS_OK;
 }
 
-static const struct network_engine ENGINE = {"made-up", takes, open_engine, close_engine, embed};
+static const struct network_engine ENGINE = {"made-up",   takes,        memory_bytes,
+                                             open_engine, close_engine, embed};
 /* network.c's table wants these; nothing here comes to them. */
-const struct network_engine network_engine_cpu = {"cpu", takes, open_engine, close_engine, embed};
-const struct network_engine network_engine_torch = {"torch", takes, open_engine, close_engine,
-                                                    embed};
+const struct network_engine network_engine_cpu = {"cpu",       takes,        memory_bytes,
+                                                  open_engine, close_engine, embed};
+const struct network_engine network_engine_torch = {"torch",     takes,        memory_bytes,
+                                                    open_engine, close_engine, embed};
 
 /* ---- cards, heads and faces ---- */
 

@@ -44,17 +44,16 @@ const auto &pointwise_binary() {
 } // namespace
 
 convolution::convolution(at::Tensor given_weight, at::Tensor given_bias, int64_t stride_both,
-                         int64_t padding_both, at::IntArrayRef input, c10::Device device)
+                         int64_t padding_both, at::IntArrayRef input)
     : weight(std::move(given_weight)),
       bias(std::move(given_bias)), stride{stride_both, stride_both}, padding{padding_both,
                                                                              padding_both},
-      packed(device.is_cpu() && at::globalContext().hasMKLDNN()) {
+      packed(weight.is_inference() && weight.is_cpu() && at::globalContext().hasMKLDNN()) {
     if (packed) {
         weight = reorder_weight().call(weight.contiguous(at::MemoryFormat::ChannelsLast), padding,
                                        stride, NO_DILATION, 1, input);
-    } else {
-        weight = weight.to(device).contiguous(at::MemoryFormat::ChannelsLast);
-        bias = bias.to(device);
+    } else if (weight.is_inference()) {
+        weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
     }
 }
 

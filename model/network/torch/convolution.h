@@ -15,10 +15,11 @@
 class convolution {
   public:
     convolution() = default;
-    /* weight (out, in, k, k), bias (out), contiguous on the CPU. input: (n, in, h, w) as expected
-     * in use, for choosing the layout. */
+    /* weight (out, in, k, k), bias (out), contiguous on the device. input: (n, in, h, w) as
+     * expected in use, for choosing the layout. Weights made outside inference mode may be trained:
+     * they stay as they are, since the fused steps have no derivative. */
     convolution(at::Tensor weight, at::Tensor bias, int64_t stride, int64_t padding,
-                at::IntArrayRef input, c10::Device device);
+                at::IntArrayRef input);
 
     at::Tensor operator()(const at::Tensor &x) const;
     at::Tensor relu(const at::Tensor &x) const;

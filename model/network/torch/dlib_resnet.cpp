@@ -1,4 +1,5 @@
-/* dlib's face recognition network (dlib_face_recognition_resnet_model_v1), inference only.
+/* dlib's face recognition network (dlib_face_recognition_resnet_model_v1), its frozen affine
+ * layers folded into the convolutions.
  *
  *   (n,3,150,150) conv 7×7/2, relu          (n,32,72,72)
  *                 max-pool 3×3/2            (n,32,35,35)
@@ -62,21 +63,20 @@ struct block {
 
 class dlib_resnet : public architecture {
   public:
-    dlib_resnet(weights &weights, c10::Device device) {
-        stem = load(weights, "stem", {STEM_CHANNELS, 3, 7, 7}, 2, 0, SIDE, device);
+    explicit dlib_resnet(weights &weights) {
+        stem = load(weights, "stem", {STEM_CHANNELS, 3, 7, 7}, 2, 0, SIDE);
         int64_t channels = STEM_CHANNELS, side = POOLED_SIDE;
         for (const stage &stage : STAGES) {
             std::string name = "blocks." + std::to_string(blocks.size());
             int64_t out = stage.channels, inner = stage.down ? (side - 3) / 2 + 1 : side;
             blocks.push_back({load(weights, name + ".conv1", {out, channels, 3, 3},
-                                   stage.down ? 2 : 1, stage.down ? 0 : 1, side, device),
-                              load(weights, name + ".conv2", {out, out, 3, 3}, 1, 1, inner, device),
-                              out, stage.down});
+                                   stage.down ? 2 : 1, stage.down ? 0 : 1, side),
+                              load(weights, name + ".conv2", {out, out, 3, 3}, 1, 1, inner), out,
+                              stage.down});
             side = stage.down ? side / 2 : side;
             channels = out;
         }
-        head = weights.take("head.weight", {EMBEDDING, channels}).t().contiguous().to(device);
-        weights.finish();
+        head = weights.take("head.weight", {EMBEDDING, channels});
     }
 
     at::Tensor embed(const at::Tensor &faces) override {
@@ -84,32 +84,30 @@ class dlib_resnet : public architecture {
         x = at::max_pool2d(x, 3, 2);
         for (const block &block : blocks)
             x = block(x);
-        return at::mm(x.mean({2, 3}), head);
+        return at::linear(x.mean({2, 3}), head);
     }
 
   private:
     static convolution load(weights &weights, const std::string &name, std::vector<int64_t> shape,
-                            int64_t stride, int64_t padding, int64_t side, c10::Device device) {
+                            int64_t stride, int64_t padding, int64_t side) {
         constexpr int64_t USUAL_BATCH = 2; /* a lone pair */
         return {weights.take(name + ".weight", shape),
                 weights.take(name + ".bias", {shape[0]}),
                 stride,
                 padding,
-                {USUAL_BATCH, shape[1], side, side},
-                device};
+                {USUAL_BATCH, shape[1], side, side}};
     }
 
     convolution stem;
     std::vector<block> blocks;
-    at::Tensor head; /* (256, 128) */
+    at::Tensor head; /* (128, 256) */
 };
 
 } // namespace
 
-std::unique_ptr<architecture> dlib_resnet_create(const struct card &card, weights &weights,
-                                                 c10::Device device) {
+std::unique_ptr<architecture> dlib_resnet_create(const struct card &card, weights &weights) {
     if (card.input.kind != CARD_INPUT_CHIP || card.input.side != SIDE ||
         card.embedding.network_length != EMBEDDING)
         throw std::runtime_error("dlib-resnet takes chips of side 150 and gives 128 numbers");
-    return std::make_unique<dlib_resnet>(weights, device);
+    return std::make_unique<dlib_resnet>(weights);
 }

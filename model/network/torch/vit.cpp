@@ -1,4 +1,4 @@
-/* Vision transformers of timm's family, inference only; what varies is in the card (card_vit.h).
+/* Vision transformers of timm's family; what varies is in the card (card_vit.h).
  *
  *   (n,3,s,s)  patches: convolution p×p/p     (n, (s/p)², w)
  *              + position embedding; class token and registers are put in front, before the sum
@@ -25,16 +25,15 @@ namespace {
 
 constexpr double EPSILON = 1e-6; /* timm's, of every LayerNorm; not libtorch's default */
 
-/* Takes tensors below a prefix and puts them on the device. */
+/* Takes tensors below a prefix. */
 struct source {
     weights &file;
-    c10::Device device;
     std::string prefix;
 
     at::Tensor take(const char *name, at::IntArrayRef shape) const {
-        return file.take(prefix + name, shape).to(device);
+        return file.take(prefix + name, shape);
     }
-    source below(const std::string &name) const { return {file, device, prefix + name + "."}; }
+    source below(const std::string &name) const { return {file, prefix + name + "."}; }
 };
 
 struct linear {
@@ -113,16 +112,12 @@ class vision_transformer : public architecture {
         int64_t row = side / vit.patch, width = vit.width, prefix = card_vit_prefix(&vit);
         position =
             from.take("pos_embed", {1, row * row + (vit.position_on_prefix ? prefix : 0), width});
-        std::vector<at::Tensor> front;
         if (vit.class_token)
             front.push_back(from.take("cls_token", {1, 1, width}));
         if (vit.registers)
             front.push_back(from.take("reg_token", {1, vit.registers, width}));
-        if (!front.empty())
-            prefix_tokens = at::cat(front, 1);
         for (uint32_t i = 0; i < vit.depth; i++)
             blocks.emplace_back(from.below("blocks." + std::to_string(i)), vit);
-        from.file.finish();
     }
 
     at::Tensor embed(const at::Tensor &faces) override {
@@ -138,8 +133,11 @@ class vision_transformer : public architecture {
         x = x.transpose(1, 2);
         if (!vit.position_on_prefix)
             x = x + position;
-        if (prefix_tokens.defined())
-            x = at::cat({prefix_tokens.expand({x.size(0), -1, -1}), x}, 1);
+        std::vector<at::Tensor> all;
+        for (const at::Tensor &token : front)
+            all.push_back(token.expand({x.size(0), -1, -1}));
+        all.push_back(x);
+        x = at::cat(all, 1);
         return vit.position_on_prefix ? x + position : x;
     }
 
@@ -151,15 +149,13 @@ class vision_transformer : public architecture {
 
     struct card_vit vit;
     at::Tensor patch_weight, patch_bias, position;
-    at::Tensor prefix_tokens; /* (1, prefix, width) or undefined */
+    std::vector<at::Tensor> front; /* class token and registers, (1, …, width) each */
     std::vector<block> blocks;
     layer_norm norm;
 };
 
 } // namespace
 
-std::unique_ptr<architecture> vit_create(const struct card &card, weights &weights,
-                                         c10::Device device) {
-    return std::make_unique<vision_transformer>(card.vit, card.input.side,
-                                                source{weights, device, ""});
+std::unique_ptr<architecture> vit_create(const struct card &card, weights &weights) {
+    return std::make_unique<vision_transformer>(card.vit, card.input.side, source{weights, ""});
 }

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 
-weights::weights(const char *path, size_t foreign) : taken(foreign) {
+weights::weights(const char *path, c10::Device where, size_t foreign)
+    : device(where), foreign(foreign) {
     struct safetensors *opened = nullptr;
     struct error cause;
     if (safetensors_open(path, &opened, &cause) != STATUS_OK)
@@ -27,11 +28,11 @@ at::Tensor weights::take(const std::string &name, at::IntArrayRef shape) {
     if (!at::isfinite(copy).all().item<bool>())
         throw std::runtime_error("the weights' tensor " + name +
                                  " holds a value that is not finite");
-    taken++;
-    return copy;
+    taken.push_back({name, copy.to(device)});
+    return taken.back().value;
 }
 
 void weights::finish() const {
-    if (taken != safetensors_count(file.get()))
+    if (taken.size() + foreign != safetensors_count(file.get()))
         throw std::runtime_error("the weights hold tensors that this architecture has no use for");
 }

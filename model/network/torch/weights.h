@@ -8,16 +8,25 @@
 #include <ATen/core/Tensor.h>
 #include <memory>
 #include <string>
+#include <vector>
+
+struct parameter {
+    std::string name;
+    at::Tensor value;
+};
 
 class weights {
   public:
     /* foreign: tensors in the file that are not the architecture's (the card's head). Throws with
      * the reader's sentence. */
-    weights(const char *path, size_t foreign);
-    /* A copy, contiguous, on the CPU. Throws when it is missing, of another shape, or holds a value
-     * that is not finite: one such weight would make every distance NaN, and NaN < threshold is a
-     * decision. */
+    weights(const char *path, c10::Device device, size_t foreign);
+    /* A copy, contiguous, on the device. Throws when it is missing, of another shape, or holds a
+     * value that is not finite: one such weight would make every distance NaN, and NaN < threshold
+     * is a decision. */
     at::Tensor take(const std::string &name, at::IntArrayRef shape);
+    /* What was taken, in that order: the very tensors, so that who computes with them sees them
+     * change. */
+    const std::vector<parameter> &parameters() const { return taken; }
     /* After the last take: throws when the file holds tensors that nobody took. */
     void finish() const;
 
@@ -26,7 +35,9 @@ class weights {
         void operator()(struct safetensors *file) const { safetensors_close(file); }
     };
     std::unique_ptr<struct safetensors, closer> file;
-    size_t taken; /* with the foreign ones */
+    c10::Device device;
+    size_t foreign;
+    std::vector<parameter> taken;
 };
 
 #endif

@@ -1,0 +1,29 @@
+#include "model/network/torch/adam.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <cmath>
+
+adam::adam(const std::vector<at::Tensor> &parameters, const adam_rates &given) : rates(given) {
+    for (const at::Tensor &parameter : parameters)
+        states.push_back({parameter, at::zeros_like(parameter), at::zeros_like(parameter)});
+}
+
+void adam::forget_gradients() {
+    for (state &state : states)
+        state.parameter.mutable_grad().reset();
+}
+
+void adam::step() {
+    c10::NoGradGuard no_gradient;
+    steps++;
+    double t = static_cast<double>(steps);
+    double correction1 = 1 - std::pow(rates.beta1, t), correction2 = 1 - std::pow(rates.beta2, t);
+    for (state &state : states) {
+        const at::Tensor &gradient = state.parameter.grad();
+        state.m.mul_(rates.beta1).add_(gradient, 1 - rates.beta1);
+        state.v.mul_(rates.beta2).addcmul_(gradient, gradient, 1 - rates.beta2);
+        at::Tensor root = (state.v / correction2).sqrt_().add_(rates.epsilon);
+        state.parameter.addcdiv_(state.m, root, -rates.learning_rate / correction1);
+    }
+}
