@@ -42,7 +42,7 @@ enum status session_open(const struct session_options *options, struct session *
     enum status status = data_directory_find(options->data, session->data, err);
     if (status == STATUS_OK)
         status = network_runtime_open(options->device, options->threads, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && options->trusted)
         status = trust_modules(options->trusted, err);
     if (status == STATUS_OK)
         status = options->model

@@ -12,7 +12,7 @@ struct session_options {
     const char *device; /* "cpu", "cuda:N" */
     unsigned threads;   /* 0: one for each CPU granted, and the network's measured default */
     const char *model;  /* NAME or NAME@VERSION; NULL: the default one */
-    const struct option_list *trusted; /* --allow-torchscript */
+    const struct option_list *trusted; /* --allow-torchscript; NULL: none */
     /* To be done besides what the card says, for a card that will say it too. */
     bool mirror, normalise;
 };

@@ -3,6 +3,7 @@
  * holds the hash of the weights) is the same version. */
 #include "model/import/dlib.h"
 
+#include "model/catalog.h"
 #include "model/digest.h"
 #include "model/file.h"
 #include "model/import/dlib_file.h"
@@ -184,12 +185,11 @@ static enum status find_version(const char *directory, const struct dlib_model *
 /* Whoever promoted another version since keeps it. */
 static enum status activate_if_none(const struct version_work *work, const char *number,
                                     struct error *err) {
-    char path[PUBLISH_PATH_MAX], line[CARD_VERSION_MAX + 2];
+    char path[PUBLISH_PATH_MAX];
     enum status status = publish_path(path, err, "%s/active", work->place);
     if (status != STATUS_OK || publish_exists(path))
         return status;
-    int length = snprintf(line, sizeof(line), "%s\n", number);
-    return file_write(path, line, (size_t)length, err);
+    return catalog_write_active(work->place, number, err);
 }
 
 /* The evaluation is a measurement of the same weights, so it may also join a version that was

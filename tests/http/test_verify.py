@@ -39,7 +39,7 @@ def test_who_is_who(real, openapi, first, second, verified, low, high):
     assert answer.json["threshold"] == THRESHOLD
 
 
-@pytest.mark.parametrize("model", ["dlib-resnet"])
+@pytest.mark.parametrize("model", ["dlib-resnet", "dlib-resnet-plus"])
 @pytest.mark.parametrize("first, second, verified", [("obama.jpg", "obama2.jpg", True), ("obama.jpg", "biden.jpg", False)])
 def test_the_shipped_models_tell_how_sure_they_are(real, openapi, model, first, second, verified):
     answer = real.verify([*pair(first, second), ("model", model), ("max_fmr", "0.01")])

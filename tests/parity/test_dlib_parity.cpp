@@ -169,6 +169,79 @@ void a_mistaken_network_is_noticed(void **) {
     }
 }
 
+/* ---- dlib-resnet-plus: the same network, and what its card wants done with its numbers ---- */
+
+enum finish_mistake { NONE, WITHOUT_MIRROR, WITHOUT_LENGTH_1, HEAD_TRANSPOSED, LENGTH_1_LAST };
+
+std::vector<float> mirrored(std::vector<float> inputs) {
+    for (size_t row = 0; row < inputs.size(); row += CHIP_SIDE)
+        std::reverse(&inputs[row], &inputs[row] + CHIP_SIDE);
+    return inputs;
+}
+
+void to_length_1(double *vector) {
+    double sum = 0;
+    for (int k = 0; k < EMBEDDING; k++)
+        sum += vector[k] * vector[k];
+    for (int k = 0; k < EMBEDDING; k++)
+        vector[k] /= std::sqrt(sum);
+}
+
+/* faces, images (n, 128), head (128, 128). */
+std::vector<float> finished(const std::vector<float> &faces, const std::vector<float> &images,
+                            const float *head, finish_mistake mistake) {
+    std::vector<float> out(faces.size());
+    for (size_t face = 0; face < faces.size(); face += EMBEDDING) {
+        double mean[EMBEDDING], told[EMBEDDING] = {};
+        for (int k = 0; k < EMBEDDING; k++)
+            mean[k] = mistake == WITHOUT_MIRROR ? faces[face + k]
+                                                : (faces[face + k] + double{images[face + k]}) / 2;
+        if (mistake != WITHOUT_LENGTH_1 && mistake != LENGTH_1_LAST)
+            to_length_1(mean);
+        for (int i = 0; i < EMBEDDING; i++)
+            for (int k = 0; k < EMBEDDING; k++)
+                told[i] += mean[k] * (mistake == HEAD_TRANSPOSED ? head[k * EMBEDDING + i]
+                                                                 : head[i * EMBEDDING + k]);
+        if (mistake == LENGTH_1_LAST)
+            to_length_1(told);
+        std::copy(told, told + EMBEDDING, &out[face]);
+    }
+    return out;
+}
+
+void dlib_resnet_plus_is_the_mean_with_the_mirror_image_of_length_1_through_the_head(void **) {
+    std::string directory = std::string(fixture.data) + "/models/dlib-resnet-plus/1";
+    std::string weights = directory + "/weights.safetensors";
+    struct error err = {};
+    struct card card = {};
+    struct network *network = nullptr;
+    struct safetensors *tensors = nullptr;
+    if (card_read(directory.c_str(), &card, &err) != STATUS_OK ||
+        network_open_by(fixture.engine, &card, weights.c_str(), &network, &err) != STATUS_OK ||
+        safetensors_open(weights.c_str(), &tensors, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    const struct safetensors_tensor *head = safetensors_find(tensors, CARD_HEAD_TENSOR);
+    assert_non_null(head);
+    std::vector<float> faces = embed(fixture.inputs, 8),
+                       images = embed(mirrored(fixture.inputs), 8);
+    std::vector<float> plus(faces.size());
+    auto count = static_cast<uint32_t>(fixture.chips.size());
+    assert_int_equal(network_embed(network, fixture.inputs.data(), count, plus.data(), &err),
+                     STATUS_OK);
+    float most = difference(plus, finished(faces, images, head->data, NONE));
+    print_message("dlib-resnet-plus: largest difference %.2e\n", most);
+    assert_true(most <= BATCH_BAR);
+    for (finish_mistake mistake :
+         {WITHOUT_MIRROR, WITHOUT_LENGTH_1, HEAD_TRANSPOSED, LENGTH_1_LAST}) {
+        most = difference(plus, finished(faces, images, head->data, mistake));
+        print_message("a mistake: largest difference %.2e\n", most);
+        assert_true(most > 100 * BATCH_BAR);
+    }
+    safetensors_close(tensors);
+    network_close(network);
+    card_release(&card);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -187,6 +260,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(faces_far_apart_stay_so),
         cmocka_unit_test(a_mistaken_input_is_noticed),
         cmocka_unit_test(a_mistaken_network_is_noticed),
+        cmocka_unit_test(
+            dlib_resnet_plus_is_the_mean_with_the_mirror_image_of_length_1_through_the_head),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
