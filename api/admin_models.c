@@ -69,15 +69,15 @@ static void send_out(struct http_request *request, const struct admin_task *give
 
 /* NAME or NAME@VERSION of the path, as `versioned` says. */
 static bool read_path(struct http_request *request, bool versioned, struct admin_task *task) {
+    static const struct error NO_NAME = {"A model's name is of a-z, 0-9, '.', '_' and '-', at most "
+                                         "63 characters, without a version here."};
+    static const struct error NO_VERSION = {"A version is NAME@VERSION; '@' may be written %40."};
     char reference[MODEL_REFERENCE_SIZE];
     if (model_reference_read(http_request_parameter(request), reference) &&
         catalog_parse(reference, task->name, task->version) &&
         (task->version[0] != '\0') == versioned)
         return true;
-    problem_reply(request, STATUS_INVALID_NAME,
-                  versioned ? &(struct error){"A version is NAME@VERSION; '@' may be written %40."}
-                            : &(struct error){"A model's name is of a-z, 0-9, '.', '_' and '-', at "
-                                              "most 63 characters, without a version here."});
+    problem_reply(request, STATUS_INVALID_NAME, versioned ? &NO_VERSION : &NO_NAME);
     return false;
 }
 

@@ -90,30 +90,34 @@ static void add(struct listing *listing, const char *name, const char *version) 
     entry->pinned = keeper_is_pinned(listing->keeper, name, version);
 }
 
-static enum status add_model(struct listing *listing, const char *name,
-                             struct catalog_versions *versions) {
+static void add_model(struct listing *listing, const char *name,
+                      struct catalog_versions *versions) {
     const char *data = listing->keeper->options.data_directory;
     if (catalog_versions(data, name, versions, NULL) != STATUS_OK)
-        return STATUS_OK; /* it has vanished meanwhile */
+        return; /* it has vanished meanwhile */
     for (size_t i = 0; i < versions->count; i++)
         add(listing, name, versions->numbers[i]);
-    return STATUS_OK;
+}
+
+static enum status fill(struct listing *listing, struct error *err) {
+    struct catalog_models models;
+    struct catalog_versions *versions = malloc(sizeof(*versions));
+    if (!versions)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    enum status status = catalog_models(listing->keeper->options.data_directory, &models, err);
+    for (size_t i = 0; status == STATUS_OK && i < models.count; i++)
+        add_model(listing, models.names[i], versions);
+    free(versions);
+    return status;
 }
 
 enum status keeper_list(struct keeper *keeper, struct keeper_entry **entries, size_t *count,
                         bool *more, struct error *err) {
     struct listing listing = {.keeper = keeper};
-    struct catalog_models models;
-    struct catalog_versions *versions = malloc(sizeof(*versions));
     listing.entries = malloc(KEEPER_LIST_MAX * sizeof(*listing.entries));
-    enum status status = STATUS_OK;
-    if (!versions || !listing.entries)
-        status = error_set(err, STATUS_INTERNAL, "out of memory");
-    if (status == STATUS_OK)
-        status = catalog_models(keeper->options.data_directory, &models, err);
-    for (size_t i = 0; status == STATUS_OK && i < models.count; i++)
-        status = add_model(&listing, models.names[i], versions);
-    free(versions);
+    if (!listing.entries)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    enum status status = fill(&listing, err);
     if (status != STATUS_OK) {
         free(listing.entries);
         return status;

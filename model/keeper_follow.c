@@ -104,6 +104,15 @@ static bool follow_vanished(struct keeper *keeper, const struct catalog_models *
     return false;
 }
 
+/* Of models that came broken and went; else they would fill the list. */
+static void forget_absent(struct keeper *keeper, const struct catalog_models *models) {
+    for (size_t i = keeper->failures_count; i > 0; i--) {
+        const char *name = keeper->failures[i - 1].name;
+        if (!lists(models, name) && strcmp(name, keeper->default_name) != 0)
+            keeper->failures[i - 1] = keeper->failures[--keeper->failures_count];
+    }
+}
+
 void keeper_look(struct keeper *keeper, struct keeper_change *change) {
     struct catalog_models models;
     struct error err;
@@ -113,7 +122,7 @@ void keeper_look(struct keeper *keeper, struct keeper_change *change) {
             note_failure(keeper, "", 0, "", err.detail);
         return;
     }
-    forget_failure(keeper, "");
+    forget_absent(keeper, &models);
     for (size_t i = 0; i < models.count; i++)
         if (follow(keeper, models.names[i], change))
             return;

@@ -1,6 +1,6 @@
 /* What the files of the keeper share: keeper.c (what is kept; loading aside; the start),
  * keeper_follow.c (other processes' changes), keeper_change.c (this process's own). For these three
- * only.
+ * and their test.
  */
 #ifndef FACEPAIR_MODEL_KEEPER_INSIDE_H
 #define FACEPAIR_MODEL_KEEPER_INSIDE_H

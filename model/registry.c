@@ -101,8 +101,8 @@ static void unpublish(struct registry *registry, struct model_version *version) 
     size_t place = place_of(registry, version->card.name, version->card.version);
     assert(place < registry->count && registry->versions[place] == version);
     registry->count--;
-    memmove(&registry->versions[place], &registry->versions[place + 1],
-            (registry->count - place) * sizeof(registry->versions[0]));
+    for (size_t i = place; i < registry->count; i++)
+        registry->versions[i] = registry->versions[i + 1];
     registry_release(registry, version);
 }
 
@@ -110,8 +110,8 @@ void registry_publish(struct registry *registry, struct model_version *version) 
     const struct card *card = &version->card;
     size_t place = place_of(registry, card->name, card->version);
     assert(registry->count < REGISTRY_VERSIONS_MAX && !find(registry, card->name, card->version));
-    memmove(&registry->versions[place + 1], &registry->versions[place],
-            (registry->count - place) * sizeof(registry->versions[0]));
+    for (size_t i = registry->count; i > place; i--)
+        registry->versions[i] = registry->versions[i - 1];
     registry->versions[place] = version;
     registry->count++;
     version->active = false;

@@ -454,6 +454,22 @@ def test_each_answer_is_computed_by_the_version_it_names(real_service):
     assert distances["2"] / distances["1"] == pytest.approx(1.01, abs=1e-5)
 
 
+def test_a_real_process_follows_within_two_seconds(real_service, real_data):
+    follower = Service(PROGRAM, real_data)
+    body = [("image1", photo("obama.jpg")), ("image2", photo("obama2.jpg"))]
+    before = follower.verify(body).json
+    assert promote(real_service, "dlib-resnet", "2").status == 200
+    promoted = time.monotonic()
+    wait_until(lambda: loaded(follower) == ["dlib-resnet@2"])
+    assert time.monotonic() - promoted < 2
+    after = follower.verify(body).json
+    assert (before["model"]["version"], after["model"]["version"]) == ("1", "2")
+    assert after["distance"] / before["distance"] == pytest.approx(1.01, abs=1e-5)
+    assert promote(follower, "dlib-resnet", "1").status == 200  # and the other way round
+    wait_until(lambda: loaded(real_service) == ["dlib-resnet@1"])
+    assert follower.stop() == 0
+
+
 def test_a_version_takes_what_it_declares(real_data):
     """No more, and not so much less that the limit would mean nothing."""
     both = Service(PROGRAM, real_data, "--also-load=dlib-resnet@2")

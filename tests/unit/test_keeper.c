@@ -2,8 +2,8 @@
  * here on the keeper's own thread, and each change is applied at once. */
 #include "tests/unit/model_folder.h"
 
-#include "model/catalog.h"
-#include "model/keeper.h"
+#include "model/keeper_inside.h"
+#include "model/leftovers.h"
 #include "server/log.h"
 
 struct bench {
@@ -218,6 +218,26 @@ static void what_is_broken_is_followed_once_it_is_repaired(void **state) {
     finish(&bench);
 }
 
+static void what_came_broken_and_went_is_forgotten(void **state) {
+    (void)state;
+    struct bench bench;
+    char path[160], name[32];
+    prepare(&bench);
+    open_keeper(&bench);
+    for (int i = 0; i < 2 * CATALOG_MODELS_MAX; i++) {
+        snprintf(name, sizeof(name), "guest-%d", i);
+        model_folder_add(&bench.folder, name, "1");
+        snprintf(path, sizeof(path), "%s/models/%s/1/model.json", bench.folder.path, name);
+        assert_int_equal(remove(path), 0);
+        assert_false(followed(&bench));
+        assert_int_equal(bench.keeper->failures_count, 1);
+        snprintf(path, sizeof(path), "%s/models/%s", bench.folder.path, name);
+        assert_true(leftovers_remove(path));
+    }
+    assert_string_equal(published(&bench), "net@1* other@1*");
+    finish(&bench);
+}
+
 /* The stub declares the size of its weights. */
 enum { COST = sizeof(MODEL_WEIGHTS) - 1 };
 
@@ -375,6 +395,7 @@ int main(void) {
         cmocka_unit_test(a_model_that_vanishes_is_withdrawn_unless_it_is_the_default),
         cmocka_unit_test(a_directory_that_cannot_be_read_withdraws_nothing),
         cmocka_unit_test(what_is_broken_is_followed_once_it_is_repaired),
+        cmocka_unit_test(what_came_broken_and_went_is_forgotten),
         cmocka_unit_test(more_than_the_memory_is_refused_before_it_is_loaded),
         cmocka_unit_test(a_version_takes_memory_until_it_is_buried),
         cmocka_unit_test(the_default_model_must_keep_the_default_rule),
