@@ -7,7 +7,8 @@
  * pair or a wrong offset shows.
  *
  * The delay is slept, not burnt, as if the device were not the CPU: FACEPAIR_STUB_BATCH_US a call
- * and FACEPAIR_STUB_FACE_US a face, read from the environment when a network is opened.
+ * and FACEPAIR_STUB_FACE_US a face, read from the environment when a network is opened; with
+ * FACEPAIR_STUB_SLOW_MODEL only that model has them.
  */
 #include "tests/stub_network.h"
 
@@ -51,8 +52,11 @@ enum status network_open(const struct card *card, const char *weights_path,
         return error_set(err, STATUS_INTERNAL, "out of memory");
     stub->face_values = (size_t)3 * card->input.side * card->input.side;
     stub->length = card->embedding_length;
-    stub->batch_us = delay_from_environment("FACEPAIR_STUB_BATCH_US");
-    stub->face_us = delay_from_environment("FACEPAIR_STUB_FACE_US");
+    const char *slow = getenv("FACEPAIR_STUB_SLOW_MODEL");
+    if (!slow || strcmp(slow, card->name) == 0) {
+        stub->batch_us = delay_from_environment("FACEPAIR_STUB_BATCH_US");
+        stub->face_us = delay_from_environment("FACEPAIR_STUB_FACE_US");
+    }
     *network = stub;
     return STATUS_OK;
 }

@@ -199,6 +199,26 @@ def test_a_full_queue_is_answered(start_stub):
     assert service.stop() == 0
 
 
+def test_a_crowd_at_a_slow_model_is_its_own(start_stub):
+    """It is refused with the wait that it has; another model's client is served within one of its batches."""
+    service = start_stub("--embed-queue=4", FACEPAIR_STUB_SLOW_MODEL="plain", FACEPAIR_STUB_FACE_US="300000")
+    answers, slow = [], [*PAIR, ("model", "plain"), ("threshold", "0.5")]
+    crowd = [threading.Thread(target=lambda: answers.append(service.verify(slow, X_Request_Timeout_Ms="2500"))) for _ in range(12)]
+    for client in crowd:
+        client.start()
+    while b'facepair_queue_length{queue="embed"} 4\n' not in service.get("/metrics", service.admin_port).body:
+        time.sleep(0.01)
+    refused = service.verify(slow)
+    began = time.monotonic()
+    assert service.verify(PAIR).status == 200
+    assert time.monotonic() - began < 1.1
+    contract.check_problem(OPENAPI, "/v1/verify", "post", refused, 503, "overloaded")
+    assert 3 <= int(refused.headers["Retry-After"]) <= 4  # four pairs of 0.6 s, and the one that is computed
+    for client in crowd:
+        client.join()
+    assert {200, 503} <= {answer.status for answer in answers} <= {200, 503, 504}
+
+
 def test_bodies_beyond_the_memory_set_aside_are_refused(start_stub):
     service = start_stub("--bodies-bytes=1000000")
     body, content_type = multipart(PAIR)

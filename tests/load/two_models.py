@@ -6,6 +6,7 @@ usage: FACEPAIR_LFW=FOLDER tests/load/two_models.py [--build build] [--seconds 1
 The real program with dlib-resnet and with a vision transformer of the notebook's size (64 million parameters, drawn at
 random: its decisions mean nothing, its time does). First one client of each alone, then two clients at the transformer
 and one at dlib-resnet. What is asked: that client's p99 is at most one batch of the transformer and twice its own p99.
+Where a machine has other work, batches differ, so each request is held against the longest batch that it met.
 """
 import argparse
 import http.client
@@ -88,7 +89,11 @@ class Client(threading.Thread):
         super().__init__()
         self.address, self.model = address, model
         self.bodies = [load.multipart([("model", model), ("threshold", "0.6")], pair) for pair in bodies]
-        self.going, self.ms, self.embed_ms, self.faults = True, [], [], []
+        self.going, self.spans, self.embed_ms, self.faults = True, [], [], []
+
+    @property
+    def ms(self):
+        return [(ended - began) * 1000 for began, ended in self.spans]
 
     def run(self):
         connection = http.client.HTTPConnection(self.address, timeout=60)
@@ -103,7 +108,7 @@ class Client(threading.Thread):
             if response.status != 200:
                 self.faults.append((response.status, text[:200]))
                 continue
-            self.ms.append((time.monotonic() - began) * 1000)
+            self.spans.append((began, time.monotonic()))
             self.embed_ms.append(json.loads(text)["timings_ms"]["embed"])
 
 
@@ -123,6 +128,14 @@ def tell(name, values):
     p50, p99, most = numpy.percentile(values, [50, 99, 100])
     print(f"{name:44} {len(values):6} answers, p50 {p50:7.1f} ms, p99 {p99:7.1f} ms, most {most:7.1f} ms", flush=True)
     return p50, p99
+
+
+def beyond_one_batch(quick, slow):
+    """What each request of `quick` took beyond the longest batch of `slow` that was computed meanwhile. A batch ends when
+    its client is answered, or some milliseconds before."""
+    batches = [(ended - ms / 1000, ended, ms) for client in slow for (_, ended), ms in zip(client.spans, client.embed_ms)]
+    return [(ended - began) * 1000 - max((ms for start, end, ms in batches if start < ended and end > began), default=0)
+            for began, ended in quick.spans]
 
 
 def usable(server, pairs):
@@ -148,16 +161,15 @@ def main():
             together = measure(address, bodies, ["dlib-resnet"] + ["vit"] * VIT_CLIENTS, options.seconds)
     _, own = tell("dlib-resnet alone", alone.ms)
     tell("the transformer alone, its batch of a pair", vit.embed_ms)
-    slow = [ms for client in together[1:] for ms in client.embed_ms]
-    batch, batch_99 = tell(f"{VIT_CLIENTS} clients at the transformer, their batches", slow)
-    tell(f"{VIT_CLIENTS} clients at the transformer", [ms for client in together[1:] for ms in client.ms])
-    _, p99 = tell("dlib-resnet beside them", together[0].ms)
-    limit = batch + 2 * own
-    print(f"p99 {p99:.1f} ms; one batch (median) + 2 x own p99 = {batch:.1f} + 2 x {own:.1f} = {limit:.1f} ms; "
-          f"with the batches' p99 {batch_99 + 2 * own:.1f} ms")
+    quick, slow = together[0], together[1:]
+    batch, _ = tell(f"{VIT_CLIENTS} clients at the transformer, their batches", [ms for client in slow for ms in client.embed_ms])
+    tell(f"{VIT_CLIENTS} clients at the transformer", [ms for client in slow for ms in client.ms])
+    tell("dlib-resnet beside them", quick.ms)
+    _, beyond = tell("  beyond one batch of the transformer", beyond_one_batch(quick, slow))
+    print(f"beyond one batch (median {batch:.0f} ms): p99 {beyond:.1f} ms; asked: at most twice its own p99, {2 * own:.1f} ms")
     faults = [fault for client in (alone, vit, *together) for fault in client.faults]
     print(f"{len(faults)} answers that were not 200 {faults[:3]}")
-    return 1 if faults or p99 > batch_99 + 2 * own else 0
+    return 1 if faults or beyond > 2 * own else 0
 
 
 sys.exit(main())
