@@ -80,7 +80,7 @@ BROKEN = {
     "unknown architecture": (lambda v: v.change_card(lambda c: c.update(architecture="resnet-1001")), "weights.safetensors",
                              "resnet-1001"),
     "shapes that do not fit": (lambda v: v.change_weights(reshaped), "weights.safetensors", "head.weight"),
-    "a card of another length": (lambda v: v.change_card(lambda c: c["embedding"].update(length=64)), "weights.safetensors",
+    "a card of another length": (lambda v: v.change_card(lambda c: (c["embedding"].update(length=64), c.pop("typical", None))), "weights.safetensors",
                                  "128"),
     "truncated weights": (lambda v: v.change_weights(lambda w: w[:len(w) // 2]), "weights.safetensors", ""),
     "an empty weights file": (lambda v: v.change_weights(lambda w: b""), "weights.safetensors", ""),
