@@ -45,12 +45,14 @@ struct made_up_pairs made_up_pairs_create(uint64_t seed, const struct made_up_pe
         .generator = random_seeded(seed),
         .a = allocate(MADE_UP_PAIRS_MAX * people->image_floats, sizeof(float)),
         .b = allocate(MADE_UP_PAIRS_MAX * people->image_floats, sizeof(float)),
+        .same = allocate(MADE_UP_PAIRS_MAX, sizeof(uint8_t)),
     };
 }
 
 void made_up_pairs_release(struct made_up_pairs *pairs) {
     free(pairs->a);
     free(pairs->b);
+    free(pairs->same);
 }
 
 static void copy_image(const struct made_up_people *people, float *batch, size_t index,

@@ -21,7 +21,7 @@ void made_up_people_release(struct made_up_people *people);
 struct made_up_pairs {
     struct random_generator generator; /* random_seeded by the user */
     float *a, *b;
-    uint8_t same[MADE_UP_PAIRS_MAX];
+    uint8_t *same; /* (MADE_UP_PAIRS_MAX) */
 };
 
 struct made_up_pairs made_up_pairs_create(uint64_t seed, const struct made_up_people *people);
