@@ -6,7 +6,26 @@
  *
  * Prints FNMR at FMR 1e-2, 1e-3 and 1e-4 on all pairs of a half, weighted as model/all_pairs.h
  * tells, the mean of both halves. No threshold is carried over, so only the embedding is judged.
- * MODEL is a version without head, mirror and normalise. */
+ * MODEL is a version without head, mirror and normalise. For dlib-resnet and the people of
+ * peopleDevTrain.txt:
+ *
+ *     2007 people, 4399 images
+ *                                 FMR 1e-2    1e-3    1e-4
+ *     as the network gives it     0.0159  0.0767  0.3011
+ *     L2                          0.0142  0.0610  0.2214
+ *     mirror                      0.0125  0.0617  0.2559
+ *     mirror, L2                  0.0126  0.0512  0.1854
+ *     L2, mirror, L2              0.0126  0.0512  0.1855
+ *     mirror, head                0.0139  0.0685  0.2595
+ *     L2, head                    0.0172  0.0625  0.2188
+ *     mirror, L2, head            0.0135  0.0520  0.1900
+ *     L2, mirror, L2, head        0.0135  0.0520  0.1918
+ *     mirror, L2, head, L2        0.0135  0.0519  0.1841
+ *     mirror, centre, L2, head    0.0264  0.1410  0.4032
+ *
+ * The mean with the mirror image and L2 gain the most, and L2 belongs after the mean or makes no
+ * difference before it; centring ruins it; L2 after the head gains nothing that matters. A head
+ * learned from a thousand people, as here, gains nothing over L2 yet. */
 #include "cli/people_gallery.h"
 #include "model/all_pairs.h"
 #include "model/random.h"
