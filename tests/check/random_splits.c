@@ -4,7 +4,7 @@
  *
  *     random_splits MODEL PEOPLE_FILE IMAGES [DATA]
  *
- * Exits with 1 when fewer splits than issue 5 asks for lie within a factor of 1.5: 19 of 20 at
+ * Exits with 1 when fewer splits than wanted lie within a factor of 1.5: 19 of 20 at
  * 1e-1, 1e-2 and 1e-3, 16 of 20 at 1e-4. Faces are those nearest the centre, as LFW's frames are
  * cut; where none is found the frame's centre is used, so that every image counts. What it printed
  * for the development view stands in random_splits.txt. */

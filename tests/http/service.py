@@ -182,6 +182,26 @@ def read_answers(connection, method="POST"):
         connection.shutdown(socket.SHUT_WR)
 
 
+def answers_past_the_deadline(service, begun, rest):
+    """What a service with --body-ms=200 answers to `begun`, and to `rest` just after that time.
+
+    Ten times a second it looks at all deadlines; where that comes before the rest does, it can only close the connection,
+    and the request is sent again.
+    """
+    for _ in range(20):
+        with service.connect() as connection:
+            try:
+                connection.sendall(begun)
+                time.sleep(0.21)
+                connection.sendall(rest)
+                answers = read_answers(connection)
+            except ConnectionError:
+                continue
+        if answers:
+            return answers
+    raise AssertionError("no late body was answered")
+
+
 class _KeepOpen:
     def __init__(self, file):
         self._file = file
