@@ -2,9 +2,9 @@
 
 #include "api/model_json.h"
 #include "api/problem.h"
-#include "api/request_options.h"
 #include "api/send.h"
 #include "api/service.h"
+#include "model/catalog.h"
 #include "server/http/reply.h"
 
 #include <stdio.h>
@@ -92,9 +92,8 @@ bool model_reference_read(const char *segment, char reference[MODEL_REFERENCE_SI
     int size = escape ? snprintf(reference, MODEL_REFERENCE_SIZE, "%.*s@%s",
                                  (int)(escape - segment), segment, escape + 3)
                       : snprintf(reference, MODEL_REFERENCE_SIZE, "%s", segment);
-    bool version_named;
-    return size > 0 && size < MODEL_REFERENCE_SIZE &&
-           model_reference_valid(reference, &version_named);
+    char name[CARD_NAME_MAX + 1], version[CARD_VERSION_MAX + 1];
+    return size > 0 && size < MODEL_REFERENCE_SIZE && catalog_parse(reference, name, version);
 }
 
 static bool matches(const char *if_none_match, const char *etag) {

@@ -1,6 +1,7 @@
 #include "api/request_options.h"
 
 #include "api/number.h"
+#include "model/catalog.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,20 +45,6 @@ void request_option_set(struct request_options *options, enum request_option opt
     OPTIONS[option].set(options, value, OPTIONS[option].name, faults);
 }
 
-bool model_reference_valid(const char *text, bool *version_named) {
-    const char *at = strchr(text, '@');
-    *version_named = at != NULL;
-    if (!at)
-        return card_name_valid(text);
-    char name[CARD_NAME_MAX + 1];
-    size_t size = (size_t)(at - text);
-    if (size > CARD_NAME_MAX)
-        return false;
-    memcpy(name, text, size);
-    name[size] = '\0';
-    return card_name_valid(name) && card_version_valid(at + 1);
-}
-
 static void set_model(struct request_options *options, const struct option_value *value,
                       const char *name, struct faults *faults) {
     bool valid = value->text && value->size < sizeof options->model &&
@@ -65,7 +52,9 @@ static void set_model(struct request_options *options, const struct option_value
     if (valid) {
         memcpy(options->model, value->text, value->size);
         options->model[value->size] = '\0';
-        valid = model_reference_valid(options->model, &options->version_named);
+        char model[CARD_NAME_MAX + 1], version[CARD_VERSION_MAX + 1];
+        valid = catalog_parse(options->model, model, version);
+        options->version_named = valid && version[0];
     }
     if (!valid)
         faults_add(faults, STATUS_INVALID_NAME, name,

@@ -55,7 +55,5 @@ void request_option_set(struct request_options *options, enum request_option opt
                         const struct option_value *value, struct faults *faults);
 /* What only the whole can tell: threshold with max_fmr, face with face1 or face2. */
 void request_options_check(const struct request_options *options, struct faults *faults);
-/* "NAME" or "NAME@VERSION". */
-bool model_reference_valid(const char *text, bool *version_named);
 
 #endif
