@@ -25,17 +25,27 @@ struct network {
 /* The first that takes a card computes it; the last takes all. */
 static const struct network_engine *const ENGINES[] = {&network_engine_cpu, &network_engine_torch};
 
+/* What is given to the engine at once: faces and their mirror images. */
+static size_t inputs_at_once(size_t face_values, bool mirror) {
+    size_t inputs = INPUTS_MAX;
+    while (mirror && inputs > 2 && inputs * face_values * sizeof(float) > INPUTS_BYTES_MAX)
+        inputs /= 2;
+    return inputs;
+}
+
+static size_t face_values_of(const struct card *card) {
+    return (size_t)3 * card->input.side * card->input.side;
+}
+
 static enum status reserve(struct network *network, struct error *err) {
     const struct finish *finish = &network->finish;
     if (!finish_needed(finish))
         return STATUS_OK;
-    size_t inputs = INPUTS_MAX, input_bytes = network->face_values * sizeof(float);
-    while (finish->mirror && inputs > 2 && inputs * input_bytes > INPUTS_BYTES_MAX)
-        inputs /= 2;
+    size_t inputs = inputs_at_once(network->face_values, finish->mirror);
     network->step = (uint32_t)(finish->mirror ? inputs / 2 : inputs);
     network->raw = calloc(inputs, finish->network_length * sizeof(float));
     if (finish->mirror)
-        network->inputs = calloc(inputs, input_bytes);
+        network->inputs = calloc(inputs, network->face_values * sizeof(float));
     if (!network->raw || (finish->mirror && !network->inputs))
         return error_set(err, STATUS_INTERNAL, "Out of memory.");
     return STATUS_OK;
@@ -48,7 +58,7 @@ enum status network_open_by(const struct network_engine *engine, const struct ca
     if (!network)
         return error_set(err, STATUS_INTERNAL, "Out of memory.");
     network->side = card->input.side;
-    network->face_values = (size_t)3 * card->input.side * card->input.side;
+    network->face_values = face_values_of(card);
     enum status status = finish_open(card, weights_path, &network->finish, err);
     if (status == STATUS_OK)
         status = reserve(network, err);
@@ -76,7 +86,10 @@ enum status network_open(const struct card *card, const char *weights_path,
 }
 
 uint64_t network_memory_bytes(const struct card *card, uint64_t weights_bytes) {
-    return engine_of(card)->memory_bytes(card, weights_bytes);
+    bool mirror = card->embedding.mirror;
+    size_t face_values = face_values_of(card), inputs = inputs_at_once(face_values, mirror);
+    uint64_t mirror_bytes = mirror ? inputs * face_values * sizeof(float) : 0;
+    return engine_of(card)->memory_bytes(card, weights_bytes) + mirror_bytes;
 }
 
 void network_close(struct network *network) {

@@ -287,8 +287,17 @@ static void a_head_that_does_not_fit_is_refused(void **state) {
     folder_remove(&folder);
 }
 
+static void mirror_images_are_declared_as_memory(void **state) {
+    (void)state;
+    struct card plain = card_of(false, true, false), mirrored = card_of(true, true, false);
+    assert_int_equal(network_memory_bytes(&plain, 1000), 1000); /* the engine's own, here */
+    uint64_t faces = 64;                                        /* 32 and their mirror images */
+    assert_int_equal(network_memory_bytes(&mirrored, 1000), 1000 + faces * VALUES * sizeof(float));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mirror_images_are_declared_as_memory),
         cmocka_unit_test(mirror_then_l2_then_head),
         cmocka_unit_test(mirroring_alone_is_the_mean),
         cmocka_unit_test(normalising_alone_gives_length_1_and_leaves_zeros),
