@@ -7,13 +7,16 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 
 import numpy
 import pytest
 from sklearn import metrics
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from random_twin import Random
+
 TOOL = pathlib.Path(os.environ["FACEPAIR_BUILD"]) / "tests" / "gallery_numbers"
-MASK = (1 << 64) - 1
 CARD = {
     "format": 1, "name": "net", "version": "1", "architecture": "dlib-resnet", "description": "a test's", "license": "CC0-1.0",
     "input": {"kind": "chip", "side": 16, "padding": 0.25, "mean": [1, 2, 3], "std": [256, 256, 256]},
@@ -22,37 +25,6 @@ CARD = {
     "thresholds": {"source": "a test", "values": [{"fmr": 0.01, "threshold": 0.52}, {"fmr": 0.001, "threshold": 0.4307}]},
     "probability": {"distance": [0.3, 0.5, 0.6, 0.9], "log_likelihood_ratio": [7, 3, 0, -5]},
 }
-
-
-class Generator:
-    """xoshiro256**, seeded by SplitMix64."""
-
-    def __init__(self, seed):
-        self.state = []
-        for _ in range(4):
-            seed = (seed + 0x9E3779B97F4A7C15) & MASK
-            value = ((seed ^ (seed >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-            value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
-            self.state.append(value ^ (value >> 31))
-
-    def bits(self):
-        s = self.state
-        product = (s[1] * 5) & MASK
-        result = (((product << 7) | (product >> 57)) * 9) & MASK
-        shifted = (s[1] << 17) & MASK
-        s[2] ^= s[0]
-        s[3] ^= s[1]
-        s[1] ^= s[2]
-        s[0] ^= s[3]
-        s[2] ^= shifted
-        s[3] = ((s[3] << 45) | (s[3] >> 19)) & MASK
-        return result
-
-    def below(self, bound):
-        while True:
-            product = (self.bits() >> 32) * bound
-            if product & 0xFFFFFFFF >= (1 << 32) % bound:
-                return product >> 32
 
 
 class Pairs:
@@ -179,7 +151,7 @@ def test_intervals_are_those_of_a_bootstrap_over_people(gallery, evaluation, pai
     other = numpy.triu(mass, 1)
     fmr, fnmr = [], []
     for replicate in range(evaluation["method"]["replicates"]):
-        generator = Generator(evaluation["method"]["seed"] + replicate)
+        generator = Random(evaluation["method"]["seed"] + replicate)
         times = numpy.bincount([generator.below(people) for _ in range(people)], minlength=people).astype(float)
         fmr.append(times @ numpy.triu(share, 1) @ times / (times @ other @ times))
         fnmr.append(1 - (times * numpy.diag(share)).sum() / (times * own).sum())
