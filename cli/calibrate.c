@@ -272,6 +272,36 @@ static enum status calibrate_pairs(const struct settings *settings, const char *
 
 /* ---- the command ---- */
 
+/* What of the options does not go together; NULL: nothing. */
+static const char *find_mistake(const struct settings *s) {
+    if (!s->images || !s->people == !s->pairs)
+        return "--images and either --people or --pairs are needed";
+    if (!s->split != !s->part || (s->split && !s->people))
+        return "--split and --part go together, with --people";
+    if (s->head && (!s->people || (!s->head_people && !s->head_part)))
+        return "--head needs --people, and --head-people or --head-part for others";
+    if ((s->head_people || s->head_part) && !s->head)
+        return "--head-people and --head-part need --head";
+    if (s->head_part && !s->split)
+        return "--head-part needs --split";
+    return NULL;
+}
+
+static int run(const struct settings *s, const char *command, const char *model) {
+    struct error err;
+    struct fit *fit = calloc(1, sizeof(*fit));
+    if (!fit)
+        return cli_failed(command, "out of memory");
+    enum status status =
+        s->people ? calibrate_people(s, model, fit, &err) : calibrate_pairs(s, model, fit, &err);
+    distance_histogram_release(&fit->histogram);
+    card_typical_release(&fit->typical);
+    free(fit);
+    if (status != STATUS_OK)
+        return cli_failed(command, err.detail);
+    return cli_flushed(command);
+}
+
 static int calibrate(struct settings *s, int argc, char **argv) {
     const struct option_spec table[] = {
         {"people", "FILE", "people in LFW's format: all their pairs", OPTION_STRING,
@@ -324,29 +354,9 @@ static int calibrate(struct settings *s, int argc, char **argv) {
     int code;
     if (!options_parse(&options, argc, argv, &arguments, &code))
         return code;
-    if (!s->images || !s->people == !s->pairs)
-        return options_mistake(&options, "--images and either --people or --pairs are needed");
-    if (!s->split != !s->part || (s->split && !s->people))
-        return options_mistake(&options, "--split and --part go together, with --people");
-    if (s->head && (!s->people || (!s->head_people && !s->head_part)))
-        return options_mistake(
-            &options, "--head needs --people, and --head-people or --head-part for others");
-    if ((s->head_people || s->head_part) && !s->head)
-        return options_mistake(&options, "--head-people and --head-part need --head");
-    if (s->head_part && !s->split)
-        return options_mistake(&options, "--head-part needs --split");
-    struct error err;
-    struct fit *fit = calloc(1, sizeof(*fit));
-    if (!fit)
-        return cli_failed(options.command, "out of memory");
-    enum status status = s->people ? calibrate_people(s, arguments.values[0], fit, &err)
-                                   : calibrate_pairs(s, arguments.values[0], fit, &err);
-    distance_histogram_release(&fit->histogram);
-    card_typical_release(&fit->typical);
-    free(fit);
-    if (status != STATUS_OK)
-        return cli_failed(options.command, err.detail);
-    return cli_flushed(options.command);
+    const char *mistake = find_mistake(s);
+    return mistake ? options_mistake(&options, "%s", mistake)
+                   : run(s, options.command, arguments.values[0]);
 }
 
 int cli_calibrate(int argc, char **argv) {
