@@ -93,13 +93,14 @@ static struct bench *start(size_t items_max, unsigned batch_ms_max, unsigned fac
         .items_max = items_max, .batch_ms_max = batch_ms_max, .faces_max = faces_max});
 }
 
-static struct bench *start_in_company(unsigned faces, unsigned ms_max, atomic_bool *coming,
-                                      bool (*tells)(void *)) {
+static bool tells(void *argument) { return atomic_load((atomic_bool *)argument); }
+
+static struct bench *start_in_company(unsigned ms_max, atomic_bool *coming) {
     return start_with((struct batcher_options){
         .items_max = 8,
         .batch_ms_max = 250,
         .faces_max = 64,
-        .company = {.faces = faces, .ms_max = ms_max, .coming = tells, .argument = coming}});
+        .company = {.faces = 4, .ms_max = ms_max, .coming = tells, .argument = coming}});
 }
 
 static void stop(struct bench *bench) {
@@ -125,12 +126,16 @@ static void hold_worker(struct bench *bench) {
     bench->first.face_us = 1; /* as if nothing had been measured yet */
 }
 
-/* Opens the gate and waits until pairs 0 … n − 1 have come back. */
-static void release_worker(struct bench *bench, int n) {
-    sem_post(&bench->gate_open);
+static void wait_done(struct bench *bench, int n) {
     for (int i = 0; i < n; i++)
         while (sem_wait(&bench->done) != 0)
             ;
+}
+
+/* Opens the gate and waits until pairs 0 … n − 1 have come back. */
+static void release_worker(struct bench *bench, int n) {
+    sem_post(&bench->gate_open);
+    wait_done(bench, n);
 }
 
 static bool one_batch(const struct bench *bench, int a, int b) {
@@ -166,7 +171,7 @@ static void embeds_a_lone_pair(void **state) {
     (void)state;
     struct bench *bench = start(8, 250, 64);
     submit(bench, 0);
-    sem_wait(&bench->done);
+    wait_done(bench, 1);
     assert_embedded(bench, 0);
     const struct batch_item *item = &bench->pairs[0].item;
     assert_true(item->queued_us > 0 && item->started_us >= item->queued_us &&
@@ -333,7 +338,7 @@ static void a_crowd_at_one_version_refuses_that_version_alone(void **state) {
     assert_int_equal(batcher_length(bench->batcher), 3);
     release_worker(bench, 3);
     submit(bench, 2);
-    sem_wait(&bench->done);
+    wait_done(bench, 1);
     assert_embedded(bench, 2);
     assert_embedded(bench, 3);
     stop(bench);
@@ -381,7 +386,7 @@ static void retry_after_counts_the_batch_under_way(void **state) {
     while (batcher_length(bench->batcher) > 0)
         sched_yield();
     assert_in_range(batcher_retry_after_s(bench->batcher, &bench->second), 9, 10);
-    sem_wait(&bench->done);
+    wait_done(bench, 1);
     assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->second), 1);
     stop(bench);
 }
@@ -431,18 +436,10 @@ static void serves_many_submitters(void **state) {
     stop(bench);
 }
 
-static bool tells(void *argument) { return atomic_load((atomic_bool *)argument); }
-
-static void wait_done(struct bench *bench, int n) {
-    for (int i = 0; i < n; i++)
-        while (sem_wait(&bench->done) != 0)
-            ;
-}
-
 static void a_batch_waits_for_the_company_that_comes(void **state) {
     (void)state;
     atomic_bool coming = true;
-    struct bench *bench = start_in_company(4, 60000, &coming, tells);
+    struct bench *bench = start_in_company(60000, &coming);
     submit(bench, 0);
     usleep(5000);
     assert_false(atomic_load(&bench->pairs[0].back));
@@ -455,7 +452,7 @@ static void a_batch_waits_for_the_company_that_comes(void **state) {
 static void no_batch_waits_when_none_comes_any_more(void **state) {
     (void)state;
     atomic_bool coming = true;
-    struct bench *bench = start_in_company(4, 60000, &coming, tells);
+    struct bench *bench = start_in_company(60000, &coming);
     submit(bench, 0);
     atomic_store(&coming, false);
     wait_done(bench, 1); /* forever, if it waited for its company */
@@ -465,7 +462,7 @@ static void no_batch_waits_when_none_comes_any_more(void **state) {
 static void no_item_waits_for_company_past_its_bound(void **state) {
     (void)state;
     atomic_bool coming = true;
-    struct bench *bench = start_in_company(4, 20, &coming, tells);
+    struct bench *bench = start_in_company(20, &coming);
     submit(bench, 0);
     wait_done(bench, 1);
     const struct batch_item *item = &bench->pairs[0].item;
@@ -476,7 +473,7 @@ static void no_item_waits_for_company_past_its_bound(void **state) {
 static void closing_waits_for_no_company(void **state) {
     (void)state;
     atomic_bool coming = true;
-    struct bench *bench = start_in_company(4, 60000, &coming, tells);
+    struct bench *bench = start_in_company(60000, &coming);
     submit(bench, 0);
     stop(bench); /* after a minute, if it did */
 }
