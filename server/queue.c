@@ -81,14 +81,6 @@ struct queue_item *queue_take(struct queue *queue, size_t most) {
     return list;
 }
 
-struct queue_item *queue_try_take(struct queue *queue, size_t most) {
-    assert(most > 0);
-    pthread_mutex_lock(&queue->lock);
-    struct queue_item *list = detach(queue, most);
-    pthread_mutex_unlock(&queue->lock);
-    return list;
-}
-
 void queue_close(struct queue *queue) {
     pthread_mutex_lock(&queue->lock);
     queue->closed = true;

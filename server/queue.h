@@ -25,8 +25,6 @@ bool queue_push(struct queue *queue, struct queue_item *item); /* false: full or
 /* Waits for at least one item and detaches up to `most`, oldest first, as a list. NULL: closed and
  * empty. */
 struct queue_item *queue_take(struct queue *queue, size_t most);
-/* As queue_take without waiting; NULL when there is none. */
-struct queue_item *queue_try_take(struct queue *queue, size_t most);
 /* No push succeeds any more; takers get what is left and then NULL. */
 void queue_close(struct queue *queue);
 

@@ -87,17 +87,6 @@ static void a_full_queue_refuses_and_the_item_stays_the_callers(void **state) {
     queue_destroy(queue);
 }
 
-static void trying_an_empty_queue_does_not_wait(void **state) {
-    (void)state;
-    struct queue *queue = queue_create(1);
-    struct numbered item = {.number = 7};
-    assert_null(queue_try_take(queue, 1));
-    assert_true(queue_push(queue, &item.item));
-    assert_int_equal(number_of(queue_try_take(queue, 1)), 7);
-    assert_null(queue_try_take(queue, 1));
-    queue_destroy(queue);
-}
-
 static void a_closed_queue_refuses_and_gives_out_what_is_left(void **state) {
     (void)state;
     struct queue *queue = queue_create(2);
@@ -107,7 +96,6 @@ static void a_closed_queue_refuses_and_gives_out_what_is_left(void **state) {
     assert_false(queue_push(queue, &items[1].item));
     assert_int_equal(number_of(queue_take(queue, 1)), 0);
     assert_null(queue_take(queue, 1));
-    assert_null(queue_try_take(queue, 1));
     queue_destroy(queue);
 }
 
@@ -233,7 +221,6 @@ int main(void) {
         cmocka_unit_test(a_taker_detaches_as_many_as_it_asked_for_and_leaves_the_rest),
         cmocka_unit_test(a_queue_emptied_whole_takes_items_again),
         cmocka_unit_test(a_full_queue_refuses_and_the_item_stays_the_callers),
-        cmocka_unit_test(trying_an_empty_queue_does_not_wait),
         cmocka_unit_test(a_closed_queue_refuses_and_gives_out_what_is_left),
         cmocka_unit_test(closing_wakes_every_waiting_taker),
         cmocka_unit_test(a_push_wakes_a_waiting_taker),
