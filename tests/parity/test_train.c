@@ -7,6 +7,7 @@
 #include "model/network/network.h"
 #include "model/network/train.h"
 #include "model/safetensors.h"
+#include "tests/parity/device.h"
 #include "tests/parity/made_up_people.h"
 
 #include <math.h>
@@ -386,7 +387,7 @@ static int close_subjects(void **state) {
 static int train_subjects(void **state) {
     struct subject *subjects = calloc(RECIPES_COUNT, sizeof(*subjects));
     struct error err;
-    if (!subjects || network_runtime_open("cpu", 1, &err) != STATUS_OK)
+    if (!subjects || network_runtime_open(parity_device(), 1, &err) != STATUS_OK)
         return -1;
     for (size_t i = 0; i < RECIPES_COUNT; i++) {
         subject_open(&subjects[i], &RECIPES[i]);
