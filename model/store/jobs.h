@@ -8,6 +8,7 @@
 #include "model/store/store.h"
 #include "model/uid.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -156,9 +157,9 @@ enum status store_job_resume(struct store *store, const char *id, struct error *
 /* ---- removing ---- */
 
 /* DATA/jobs/ID. */
-enum status store_job_directory(const struct store *store, const char *id, char *path, size_t size,
+enum status store_job_directory(const struct store *store, const char *id, char path[PATH_MAX],
                                 struct error *err);
-/* The job's directory, then all that is known of it. STATUS_NOT_FOUND; STATUS_WRONG_STATE unless it
+/* All that is known of it, then its directory. STATUS_NOT_FOUND; STATUS_WRONG_STATE unless it
  * is final; STATUS_IN_USE while a job that is not final resumes from it. */
 enum status store_job_delete(struct store *store, const char *id, struct error *err);
 /* Deletes jobs that have been final for longer than keep_ms, at most `most` of them; *deleted of
