@@ -37,7 +37,9 @@ extern "C" {
     X(TIMEOUT, 408, "timeout", "The request took too long to arrive")                              \
     X(VERSION_MISMATCH, 409, "version_mismatch", "The embeddings are of different versions")       \
     X(ACTIVE_VERSION, 409, "active_version", "The version is the active one")                      \
-    X(IN_USE, 409, "in_use", "The version is in use")                                              \
+    X(IN_USE, 409, "in_use", "It is in use")                                                       \
+    X(WRONG_STATE, 409, "wrong_state", "The state does not allow it")                              \
+    X(DATASET_EXISTS, 409, "dataset_exists", "The data set exists with other content")             \
     X(NOT_LOADABLE, 409, "not_loadable", "The version cannot be loaded")                           \
     X(BODY_TOO_LARGE, 413, "body_too_large", "The body is too large")                              \
     X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", "The content type is not supported")  \
@@ -50,11 +52,13 @@ extern "C" {
     X(MANY_FACES, 422, "many_faces", "More than one face found")                                   \
     X(FACE_TOO_SMALL, 422, "face_too_small", "The face is too small")                              \
     X(ATYPICAL_EMBEDDING, 422, "atypical_embedding", "The embedding is no genuine face's")         \
+    X(IDEMPOTENCY_KEY_REUSED, 422, "idempotency_key_reused", "The key was used with another body") \
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The request's headers are too large")          \
     X(INTERNAL, 500, "internal", "Internal error")                                                 \
     X(OVERLOADED, 503, "overloaded", "The service is overloaded")                                  \
     X(DRAINING, 503, "draining", "The service is shutting down")                                   \
-    X(DEADLINE_EXCEEDED, 504, "deadline_exceeded", "The deadline passed")
+    X(DEADLINE_EXCEEDED, 504, "deadline_exceeded", "The deadline passed")                          \
+    X(STORAGE_FULL, 507, "storage_full", "The disk is full")
 
 enum status {
 #define X(name, http, code, title) STATUS_##name,
