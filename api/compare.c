@@ -9,6 +9,7 @@
  */
 #include "api/compare.h"
 
+#include "api/authorize.h"
 #include "api/verdict.h"
 #include "model/token.h"
 #include "server/clock.h"
@@ -111,13 +112,15 @@ static uint32_t length_of(const struct compare *compare, int i) {
 }
 
 static bool raw_allowed(struct work *work) {
-    if (work->service->options.allow_raw_embeddings)
+    if (authorize_raw_embeddings(work->request))
         return true;
     for (int i = 0; i < BODY_EMBEDDINGS; i++)
         if (!is_token(compare_of(work), i))
-            faults_add(work->faults, STATUS_INSUFFICIENT_SCOPE, BODY_EMBEDDING_FIELDS[i],
-                       "Components are taken only where `facepair serve` runs with "
-                       "--allow-raw-embeddings; send the token of POST /v1/embeddings.");
+            faults_add(
+                work->faults, STATUS_INSUFFICIENT_SCOPE, BODY_EMBEDDING_FIELDS[i],
+                "Components are taken from keys with the scope embed:raw or, where no keys are "
+                "asked for, with --allow-raw-embeddings; send the token of POST "
+                "/v1/embeddings.");
     if (work->faults->count > 0)
         work_reply_faults(work);
     return work->faults->count == 0;

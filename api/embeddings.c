@@ -13,6 +13,7 @@
  */
 #include "api/embeddings.h"
 
+#include "api/authorize.h"
 #include "server/clock.h"
 #include "server/wipe.h"
 
@@ -170,12 +171,12 @@ static bool allocate(struct embeddings *embeddings) {
 /* ---- the request ---- */
 
 static bool may_have_raw(struct work *work) {
-    if (!work->body.options.raw || work->service->options.allow_raw_embeddings)
+    if (!work->body.options.raw || authorize_raw_embeddings(work->request))
         return true;
     work_reply_fault(work, STATUS_INSUFFICIENT_SCOPE, "raw",
-                     &(struct error){"The components of an embedding are told only where "
-                                     "`facepair serve` runs with --allow-raw-embeddings; use the "
-                                     "token."});
+                     &(struct error){"The components of an embedding are told to keys with the "
+                                     "scope embed:raw or, where no keys are asked for, with "
+                                     "--allow-raw-embeddings; use the token."});
     return false;
 }
 

@@ -88,6 +88,11 @@ void problem_reply_faults(struct http_request *request, const struct faults *fau
             faults->retry_after_s ? faults->retry_after_s : service_retry_after_s(service, NULL);
         snprintf(retry_after, sizeof retry_after, "%u", seconds);
         headers[0] = (struct http_header){"Retry-After", retry_after};
+    } else if (http_request_retry_after(request)) {
+        snprintf(retry_after, sizeof retry_after, "%u", http_request_retry_after(request));
+        headers[0] = (struct http_header){"Retry-After", retry_after};
+    } else if (status == STATUS_UNAUTHORIZED) {
+        headers[0] = (struct http_header){"WWW-Authenticate", "Bearer realm=\"facepair\""};
     }
     json_t *root = document(request, faults);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;

@@ -11,6 +11,7 @@
 #include "api/info.h"
 #include "api/models.h"
 #include "api/openapi.h"
+#include "api/scopes.h"
 #include "api/verify.h"
 
 #include <assert.h>
@@ -22,66 +23,70 @@ enum { PROMOTION_BYTES_MAX = 1024 };
 
 static const char *const LIST_QUERY[] = {"limit", "after", NULL};
 
-#define GET(path_, listeners_, finish_)                                                            \
+#define GET(path_, listeners_, scope_, finish_)                                                    \
     {                                                                                              \
         .method = "GET", .path = (path_), .route = (path_), .listeners = (listeners_),             \
-        .finish = (finish_)                                                                        \
+        .rights = (scope_), .finish = (finish_)                                                    \
     }
 #define PROBE(path_, route_, finish_)                                                              \
     {                                                                                              \
         .method = "GET", .path = (path_), .route = (route_), .listeners = EVERYWHERE,              \
         .probe = true, .finish = (finish_)                                                         \
     }
-#define WORK(path_, route_, admit_)                                                                \
+#define WORK(path_, route_, scope_, admit_)                                                        \
     {                                                                                              \
         .method = "POST", .path = (path_), .route = (route_), .listeners = PUBLIC,                 \
-        .admit = (admit_), .finish = work_finish, .abandon = work_abandon, .release = work_release \
+        .rights = (scope_), .admit = (admit_), .finish = work_finish, .abandon = work_abandon,     \
+        .release = work_release                                                                    \
     }
 
-#define OF_MODELS(method_, path_, finish_)                                                         \
+#define OF_MODELS(method_, path_, scope_, finish_)                                                 \
     {                                                                                              \
         .method = (method_), .path = (path_), .route = (path_), .listeners = HTTP_ADMIN,           \
-        .admit = admin_models_admit, .finish = (finish_), .release = admin_models_release          \
+        .rights = (scope_), .admit = admin_models_admit, .finish = (finish_),                      \
+        .release = admin_models_release                                                            \
     }
-#define LIST(path_) OF_MODELS("GET", path_, admin_models_list)
-#define DELETE(path_) OF_MODELS("DELETE", path_, admin_models_delete)
-#define PROMOTE(path_) OF_MODELS("PUT", path_, admin_models_promote)
+#define LIST(path_) OF_MODELS("GET", path_, SCOPE_MODELS_READ, admin_models_list)
+#define DELETE(path_) OF_MODELS("DELETE", path_, SCOPE_MODELS_PROMOTE, admin_models_delete)
+#define PROMOTE(path_) OF_MODELS("PUT", path_, SCOPE_MODELS_PROMOTE, admin_models_promote)
 
 #define UPLOAD(path_)                                                                              \
     {                                                                                              \
         .method = "PUT", .path = (path_), .route = (path_), .listeners = HTTP_ADMIN,               \
-        .query = DATASETS_QUERY_UPLOAD, .admit = datasets_admit_upload,                            \
-        .take = datasets_take_upload, .finish = datasets_finish_upload, .release = errand_release  \
+        .rights = SCOPE_DATASETS_WRITE, .query = DATASETS_QUERY_UPLOAD,                            \
+        .admit = datasets_admit_upload, .take = datasets_take_upload,                              \
+        .finish = datasets_finish_upload, .release = errand_release                                \
     }
 /* One errand to the disk thread. */
-#define ERRAND(method_, path_, query_, finish_)                                                    \
+#define ERRAND(method_, path_, query_, scope_, finish_)                                            \
     {                                                                                              \
         .method = (method_), .path = (path_), .route = (path_), .listeners = HTTP_ADMIN,           \
-        .query = (query_), .admit = errand_admit, .finish = (finish_), .release = errand_release   \
+        .rights = (scope_), .query = (query_), .admit = errand_admit, .finish = (finish_),         \
+        .release = errand_release                                                                  \
     }
-#define ASK(path_, query_, finish_) ERRAND("GET", path_, query_, finish_)
-#define REMOVE(path_, finish_) ERRAND("DELETE", path_, NULL, finish_)
+#define ASK(path_, query_, scope_, finish_) ERRAND("GET", path_, query_, scope_, finish_)
+#define REMOVE(path_, scope_, finish_) ERRAND("DELETE", path_, NULL, scope_, finish_)
 
 /* clang-format off */
 static const struct http_endpoint ENDPOINTS[] = {
-    WORK("/v1/verify", "/v1/verify", verify_admit),
-    WORK("/verify", "/v1/verify", verify_admit),
-    WORK("/v1/embeddings", "/v1/embeddings", embeddings_admit),
-    WORK("/v1/compare", "/v1/compare", compare_admit),
-    GET("/v1/models", PUBLIC, models_list),
-    GET("/v1/models/{model}", PUBLIC, models_show),
-    GET("/v1/models/{model}/metrics", PUBLIC, models_show_metrics),
-    GET("/v1/info", PUBLIC, info_show),
-    GET("/openapi.json", PUBLIC, openapi_show),
+    WORK("/v1/verify", "/v1/verify", SCOPE_VERIFY, verify_admit),
+    WORK("/verify", "/v1/verify", SCOPE_VERIFY, verify_admit),
+    WORK("/v1/embeddings", "/v1/embeddings", SCOPE_EMBED, embeddings_admit),
+    WORK("/v1/compare", "/v1/compare", SCOPE_VERIFY, compare_admit),
+    GET("/v1/models", PUBLIC, SCOPE_MODELS_READ, models_list),
+    GET("/v1/models/{model}", PUBLIC, SCOPE_MODELS_READ, models_show),
+    GET("/v1/models/{model}/metrics", PUBLIC, SCOPE_MODELS_READ, models_show_metrics),
+    GET("/v1/info", PUBLIC, 0, info_show),
+    GET("/openapi.json", PUBLIC, 0, openapi_show),
     LIST("/admin/v1/models"),
     DELETE("/admin/v1/models/{model}"),
     PROMOTE("/admin/v1/models/{model}/active"),
-    ASK("/admin/v1/datasets", LIST_QUERY, datasets_list),
+    ASK("/admin/v1/datasets", LIST_QUERY, SCOPE_DATASETS_WRITE, datasets_list),
     UPLOAD("/admin/v1/datasets/{dataset}"),
-    ASK("/admin/v1/datasets/{dataset}", NULL, datasets_show),
-    REMOVE("/admin/v1/datasets/{dataset}", datasets_delete),
-    REMOVE("/admin/v1/datasets/{dataset}/people/{person}", datasets_delete_person),
-    GET("/metrics", SCRAPE, health_metrics),
+    ASK("/admin/v1/datasets/{dataset}", NULL, SCOPE_DATASETS_WRITE, datasets_show),
+    REMOVE("/admin/v1/datasets/{dataset}", SCOPE_DATASETS_WRITE, datasets_delete),
+    REMOVE("/admin/v1/datasets/{dataset}/people/{person}", SCOPE_DATASETS_WRITE, datasets_delete_person),
+    GET("/metrics", SCRAPE, SCOPE_METRICS_READ, health_metrics),
     PROBE("/livez", "/livez", health_live),
     PROBE("/healthz", "/livez", health_live),
     PROBE("/readyz", "/readyz", health_ready),

@@ -1,5 +1,6 @@
 #include "api/service.h"
 
+#include "api/authorize.h"
 #include "api/datasets.h"
 #include "api/disk.h"
 #include "api/follow.h"
@@ -101,6 +102,8 @@ static enum status start(struct service *service, struct error *err) {
                      ? token_keys_read(options->token_key_file, &service->token_keys, err)
                      : token_keys_draw(&service->token_keys, err);
     if (status == STATUS_OK)
+        status = authorize_open(service, err);
+    if (status == STATUS_OK)
         status = start_pool(service, err);
     if (status == STATUS_OK)
         status = start_batcher(service, err);
@@ -156,6 +159,7 @@ void service_destroy(struct service *service) {
     if (service->prepare)
         prepare_shared_close(service->prepare);
     token_keys_destroy(service->token_keys);
+    authorize_close(service);
     if (service->metrics)
         metrics_destroy(service->metrics);
     free(service);
@@ -165,6 +169,7 @@ struct http_application service_application(struct service *service) {
     return (struct http_application){
         .endpoints = service->table,
         .reply_problem = problem_reply,
+        .authorize = authorize,
         .metrics = service->metrics,
         .context = service,
     };

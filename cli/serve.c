@@ -4,7 +4,9 @@
  * The first SIGTERM or SIGINT drains: /readyz says 503, new verifications are refused, the public
  * listener closes once its requests are answered, then the other listeners (they have carried the
  * probes until then), then the loop stops and the program exits 0. A second signal ends it at once.
+ * SIGHUP has the callers' keys read anew.
  */
+#include "api/authorize.h"
 #include "api/body.h"
 #include "api/service.h"
 #include "cli/command.h"
@@ -31,7 +33,7 @@ struct server {
     struct http_application application;
     struct http_listener *listeners[LISTENERS]; /* public, admin, metrics; NULL: off */
     unsigned side_listeners;                    /* admin and metrics, while they drain */
-    uv_signal_t terminate, interrupt;
+    uv_signal_t terminate, interrupt, hang_up;
     bool watching, draining;
 };
 
@@ -56,6 +58,7 @@ static struct service_options service_options(const struct serve_settings *s, co
         .prepare_threads = (unsigned)s->prepare_threads,
         .default_max_fmr = s->default_max_fmr,
         .keeps_store = true,
+        .keys_file = s->keys_file,
         .token_key_file = s->token_key_file,
         .token_lifetime_s = (unsigned)s->token_lifetime,
         .allow_raw_embeddings = s->allow_raw_embeddings,
@@ -67,13 +70,13 @@ static struct service_options service_options(const struct serve_settings *s, co
 
 static bool is_off(const char *address) { return strcmp(address, "off") == 0; }
 
-static enum status check_addresses(const char *const addresses[LISTENERS], bool insecure,
+static enum status check_addresses(const char *const addresses[LISTENERS], bool open,
                                    struct error *err) {
     for (int i = 0; i < LISTENERS; i++)
-        if (!insecure && !is_off(addresses[i]) && !http_address_is_loopback(addresses[i]))
+        if (!open && !is_off(addresses[i]) && !http_address_is_loopback(addresses[i]))
             return error_set(err, STATUS_INTERNAL,
-                             "%.100s is beyond loopback and no key protects it; --insecure listens "
-                             "there all the same",
+                             "%.100s is beyond loopback and no key protects it; --keys-file names "
+                             "keys, --insecure listens there all the same",
                              addresses[i]);
     return STATUS_OK;
 }
@@ -159,12 +162,20 @@ static void on_signal(uv_signal_t *handle, int number) {
     http_listener_drain(server->listeners[0], public_drained, server);
 }
 
+static void on_hang_up(uv_signal_t *handle, int number) {
+    (void)number;
+    struct server *server = handle->data;
+    authorize_reload(server->service);
+}
+
 static void watch_signals(struct server *server) {
-    server->terminate.data = server->interrupt.data = server;
+    server->terminate.data = server->interrupt.data = server->hang_up.data = server;
     uv_signal_init(loop_uv(server->loop), &server->terminate);
     uv_signal_init(loop_uv(server->loop), &server->interrupt);
+    uv_signal_init(loop_uv(server->loop), &server->hang_up);
     uv_signal_start(&server->terminate, on_signal, SIGTERM);
     uv_signal_start(&server->interrupt, on_signal, SIGINT);
+    uv_signal_start(&server->hang_up, on_hang_up, SIGHUP);
     server->watching = true;
 }
 
@@ -187,7 +198,7 @@ static enum status start(struct server *server, const struct serve_settings *s, 
     server->application.allowed_hosts = s->allowed_hosts.values;
     if (s->allowed_origins.count > 0)
         server->application.allowed_origins = s->allowed_origins.values;
-    server->application.guard_hosts = !s->insecure;
+    server->application.guard_hosts = !s->insecure && !s->keys_file;
     return start_listeners(server, s, addresses, err);
 }
 
@@ -199,6 +210,7 @@ static void stop(struct server *server) {
     if (server->watching) {
         uv_close((uv_handle_t *)&server->terminate, NULL);
         uv_close((uv_handle_t *)&server->interrupt, NULL);
+        uv_close((uv_handle_t *)&server->hang_up, NULL);
     }
     loop_destroy(server->loop);
 }
@@ -219,7 +231,7 @@ static int serve(const struct serve_settings *s) {
     struct server server = {0};
     struct error err;
     char data[DATA_PATH_MAX];
-    enum status status = check_addresses(addresses, s->insecure, &err);
+    enum status status = check_addresses(addresses, s->insecure || s->keys_file, &err);
     if (status == STATUS_OK)
         status = data_directory_find(s->data, data, &err);
     if (status == STATUS_OK)

@@ -68,8 +68,8 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
         {"allowed-origin", "ORIGIN", "a web origin that may call; repeatable", OPTION_LIST,
          .to.list = &s->allowed_origins},
         TRUST_OPTION(&s->trusted_modules),
-        {"insecure", NULL, "listen beyond loopback and accept any Host, without keys", OPTION_FLAG,
-         .to.flag = &s->insecure},
+        {"insecure", NULL, "listen beyond loopback and accept any Host although there are no keys",
+         OPTION_FLAG, .to.flag = &s->insecure},
         {"log-level", "LEVEL", "debug, info, warn, error or off (info)", OPTION_CHOICE,
          .to.choice = &s->log_level, .choices = LOG_LEVELS},
         WHOLE("connections", "N", "connections of the public listener (1024)", connections, 1,
@@ -90,6 +90,11 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
               prepare_queue, 2, 100000),
         WHOLE("embed-queue", "N", "pairs or faces that may wait for a model version (256)",
               embed_queue, 1, 100000),
+        TEXT(
+            "keys-file", "FILE",
+            "the callers' keys, made by `facepair key`; read anew at SIGHUP (none: no key is asked "
+            "for)",
+            keys_file),
         TEXT("token-key-file", "FILE",
              "keys of embedding tokens, one a line; the first seals (a key of this process's own)",
              token_key_file),

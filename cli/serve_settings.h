@@ -7,7 +7,7 @@
 struct serve_settings {
     const char *listen, *admin_listen, *metrics_listen;
     const char *data, *model, *device;
-    const char *token_key_file;
+    const char *keys_file, *token_key_file;
     bool insecure, allow_raw_embeddings;
     unsigned log_level;
     double default_max_fmr;

@@ -29,6 +29,7 @@ extern "C" {
     X(INVALID_HEADER, 400, "invalid_header", "A request header is invalid")                        \
     X(UNSUPPORTED_FMR, 400, "unsupported_fmr", "The false-match rate is not supported")            \
     X(NOT_CALIBRATED, 400, "not_calibrated", "The model has no measured thresholds")               \
+    X(UNAUTHORIZED, 401, "unauthorized", "A key is needed")                                        \
     X(INSUFFICIENT_SCOPE, 403, "insufficient_scope", "The caller may not do this")                 \
     X(ORIGIN_NOT_ALLOWED, 403, "origin_not_allowed", "The request's origin is not allowed")        \
     X(NOT_FOUND, 404, "not_found", "No such resource")                                             \
@@ -54,6 +55,7 @@ extern "C" {
     X(ATYPICAL_EMBEDDING, 422, "atypical_embedding", "The embedding is no genuine face's")         \
     X(IDEMPOTENCY_KEY_REUSED, 422, "idempotency_key_reused", "The key was used with another body") \
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The request's headers are too large")          \
+    X(RATE_LIMITED, 429, "rate_limited", "Too many requests with this key")                        \
     X(INTERNAL, 500, "internal", "Internal error")                                                 \
     X(OVERLOADED, 503, "overloaded", "The service is overloaded")                                  \
     X(DRAINING, 503, "draining", "The service is shutting down")                                   \

@@ -73,6 +73,8 @@ struct http_request {
     char id[65];
     char parameter[HTTP_SEGMENTS_MAX][HTTP_PARAMETER_MAX + 1];
     char allow[64]; /* methods of a path that has others */
+    char caller[HTTP_CALLER_SIZE];
+    unsigned rights, retry_after_s;
 
     /* the body */
     unsigned body_kind;

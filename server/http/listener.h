@@ -19,6 +19,10 @@ struct http_application {
     struct metrics *metrics; /* http_* families are observed by the runtime */
     void *context;           /* the application's own */
 
+    /* Who calls, and whether he may have the endpoint: asked once its route is known, before its
+     * body; not for probes. Other than STATUS_OK is answered as a problem. NULL: anybody may. */
+    enum status (*authorize)(struct http_request *request, struct error *err);
+
     /* Guards while no key exists: hosts besides localhost, 127.0.0.1 and [::1], exact origins. NULL
      * at the end; NULL allowed. */
     const char *const *allowed_hosts;

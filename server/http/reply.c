@@ -138,10 +138,16 @@ static void log_answer(const struct http_request *request, const char *route, co
     if (!log_enabled(level))
         return;
     const char *trace = traceparent(request);
+    struct log_field known[2] = {{0}}; /* LOG_FIELD_END each */
+    size_t count = 0;
+    if (request->caller[0])
+        known[count++] = LOG_STR("key", request->caller);
+    if (trace)
+        known[count++] = LOG_STR("traceparent", trace);
     log_event(level, "request", LOG_STR("request_id", request->id), LOG_STR("method", method),
               LOG_STR("route", route), LOG_INT("status", request->response_status),
               LOG_REAL("total_ms", total_s * 1e3), LOG_INT("bytes_in", request->body_bytes),
-              trace ? LOG_STR("traceparent", trace) : (struct log_field){.type = LOG_FIELD_END});
+              known[0], known[1]);
 }
 
 void reply_observe(struct http_request *request) {

@@ -1,6 +1,7 @@
 #include "server/http/connection.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct http_application *http_request_application(const struct http_request *request) {
@@ -50,6 +51,27 @@ uint64_t http_request_started_us(const struct http_request *request) { return re
 
 uint64_t http_request_received_us(const struct http_request *request) {
     return request->received_us;
+}
+
+unsigned http_request_listener_role(const struct http_request *request) {
+    return request->listener->options.role;
+}
+
+void http_request_set_caller(struct http_request *request, const char *caller, unsigned rights) {
+    snprintf(request->caller, sizeof request->caller, "%s", caller);
+    request->rights = rights;
+}
+
+const char *http_request_caller(const struct http_request *request) { return request->caller; }
+
+unsigned http_request_rights(const struct http_request *request) { return request->rights; }
+
+void http_request_set_retry_after(struct http_request *request, unsigned seconds) {
+    request->retry_after_s = seconds;
+}
+
+unsigned http_request_retry_after(const struct http_request *request) {
+    return request->retry_after_s;
 }
 
 void http_request_set_state(struct http_request *request, void *state) { request->state = state; }

@@ -54,11 +54,12 @@ struct http_body_limits {
 struct http_endpoint {
     const char *method; /* "GET", "POST", … (HEAD is answered wherever GET is) */
     const char *path;   /* "/v1/models/{model}": a segment in braces, of which there may be two,
-                           matches   one non-empty segment of at most 255 bytes, raw; of two paths that
-                           match, the first in the table serves */
+                           matches   one non-empty segment of at most 255 bytes, raw; of two paths
+                           that   match, the first in the table serves */
     const char *route;  /* the label of logs and metrics; an alias names the route it is for */
     unsigned listeners; /* HTTP_PUBLIC | … */
-    bool probe;         /* answered without the Host and Origin guards */
+    bool probe;         /* answered without the Host and Origin guards, and without a key */
+    unsigned rights;    /* what a caller needs, in the application's own bits; 0: nothing */
     const struct http_body_limits *body; /* NULL: no body is accepted */
     const char *const *query; /* names of the parameters it takes, NULL at the end; NULL: none */
     /* From the header alone; NULL: admit all. Other than STATUS_OK is answered as a problem and the
@@ -108,6 +109,18 @@ uint64_t http_request_started_us(
     const struct http_request *request); /* monotonic: the first header byte was seen */
 uint64_t http_request_received_us(
     const struct http_request *request); /* monotonic: the last body byte was seen */
+
+unsigned http_request_listener_role(const struct http_request *request); /* HTTP_PUBLIC, … */
+
+/* ---- who calls: told by http_application.authorize ---- */
+enum { HTTP_CALLER_SIZE = 33 };
+/* caller: for the log, cut to HTTP_CALLER_SIZE − 1 bytes. */
+void http_request_set_caller(struct http_request *request, const char *caller, unsigned rights);
+const char *http_request_caller(const struct http_request *request); /* "": not known */
+unsigned http_request_rights(const struct http_request *request);
+/* How long a caller who is refused should wait; 0: not told. */
+void http_request_set_retry_after(struct http_request *request, unsigned seconds);
+unsigned http_request_retry_after(const struct http_request *request);
 
 /* ---- the application's own ---- */
 void http_request_set_state(struct http_request *request, void *state);
