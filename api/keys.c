@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -152,13 +153,12 @@ enum status keys_read(const char *path, struct keys **keys, struct error *err) {
 
 static void write_key(struct json_writer *writer, const struct key *key) {
     char hash[2 * KEY_HASH_BYTES + 1], scopes[SCOPES_TEXT_SIZE] = "";
+    size_t length = 0;
     sodium_bin2hex(hash, sizeof hash, key->hash, sizeof key->hash);
     for (unsigned place = 0; place < SCOPES_COUNT; place++)
-        if (key->scopes & (1u << place)) {
-            if (scopes[0])
-                strcat(scopes, " ");
-            strcat(scopes, scope_text((enum scope_place)place));
-        }
+        if (key->scopes & (1u << place))
+            length += (size_t)snprintf(scopes + length, sizeof scopes - length, "%s%s",
+                                       length ? " " : "", scope_text((enum scope_place)place));
     json_write_object(writer, NULL);
     json_write_text(writer, "id", key->id);
     json_write_text(writer, "hash", hash);

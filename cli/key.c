@@ -51,7 +51,7 @@ static int create(const struct options *options, const struct create_arguments *
     if (a->burst > 0 && a->rate <= 0)
         return options_mistake(options, "--burst needs --rate");
     if (a->name)
-        strcpy(key.name, a->name);
+        snprintf(key.name, sizeof key.name, "%s", a->name);
     char text[KEY_TEXT_SIZE];
     struct error err;
     if (keys_create(a->file, &key, text, &err) != STATUS_OK)
