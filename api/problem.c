@@ -24,6 +24,8 @@ static const char *public_detail(const struct fault *fault) {
         return "The service is shutting down; send the request to another instance.";
     case STATUS_DEADLINE_EXCEEDED:
         return "The deadline of the request passed before its turn came.";
+    case STATUS_STORAGE_FULL:
+        return "The disk of the data directory is full; make room and try again.";
     case STATUS_INTERNAL:
         return "The request failed for a reason of the service's own; the log has it under this "
                "request_id.";
@@ -59,11 +61,19 @@ static json_t *document(const struct http_request *request, const struct faults 
     return root;
 }
 
+static const char *event_of(enum status status) {
+    return status == STATUS_INTERNAL       ? "internal_error"
+           : status == STATUS_STORAGE_FULL ? "storage_full"
+                                           : NULL;
+}
+
 static void log_causes(const struct http_request *request, const struct faults *faults) {
-    for (size_t i = 0; i < faults->count; i++)
-        if (faults->list[i].status == STATUS_INTERNAL)
-            log_event(LOG_ERROR, "internal_error", LOG_STR("request_id", http_request_id(request)),
+    for (size_t i = 0; i < faults->count; i++) {
+        const char *event = event_of(faults->list[i].status);
+        if (event)
+            log_event(LOG_ERROR, event, LOG_STR("request_id", http_request_id(request)),
                       LOG_STR("detail", faults->list[i].error.detail));
+    }
 }
 
 void problem_reply_faults(struct http_request *request, const struct faults *faults) {

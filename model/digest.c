@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +20,28 @@ void digest_bytes(const void *bytes, size_t size, char text[DIGEST_TEXT_SIZE]) {
     crypto_hash_sha256(hash, bytes, size);
     as_text(hash, text);
 }
+
+struct digest {
+    crypto_hash_sha256_state state;
+};
+
+struct digest *digest_create(void) {
+    return calloc(1, sizeof(struct digest));
+}
+
+void digest_begin(struct digest *digest) { crypto_hash_sha256_init(&digest->state); }
+
+void digest_add(struct digest *digest, const void *bytes, size_t size) {
+    crypto_hash_sha256_update(&digest->state, bytes, size);
+}
+
+void digest_end(struct digest *digest, char text[DIGEST_TEXT_SIZE]) {
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_final(&digest->state, hash);
+    as_text(hash, text);
+}
+
+void digest_destroy(struct digest *digest) { free(digest); }
 
 enum status digest_file(const char *path, char text[DIGEST_TEXT_SIZE], struct error *err) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

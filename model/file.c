@@ -15,6 +15,14 @@ static enum status failed(struct error *err, const char *path, const char *why) 
     return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, why);
 }
 
+enum status file_cause(int cause) {
+    return cause == ENOSPC || cause == EDQUOT ? STATUS_STORAGE_FULL : STATUS_INTERNAL;
+}
+
+static enum status not_written(struct error *err, const char *path, int cause) {
+    return error_set(err, file_cause(cause), "%.180s: %.60s", path, strerror(cause));
+}
+
 enum status file_path_list(char path[PATH_MAX], struct error *err, const char *format,
                            va_list arguments) {
     int length = vsnprintf(path, PATH_MAX, format, arguments);
@@ -118,7 +126,7 @@ enum status file_write(const char *path, const char *bytes, size_t size, struct 
         return failed(err, path, "the name is too long");
     int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
-        return failed(err, path, strerror(errno));
+        return not_written(err, path, errno);
     bool written = write_all(fd, bytes, size) && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
     int cause = errno;
     if (close(fd) != 0 && written) {
@@ -131,7 +139,7 @@ enum status file_write(const char *path, const char *bytes, size_t size, struct 
     }
     if (!written) {
         unlink(temporary);
-        return failed(err, path, strerror(cause));
+        return not_written(err, path, cause);
     }
     return file_flush_directory(cut_name(temporary), err);
 }

@@ -20,12 +20,16 @@ enum status file_read(const char *path, size_t bytes_max, char **bytes, size_t *
                       struct error *err);
 
 /* Writes the file anew (temporary file PATH.XXXXXX, fsync, rename, fsync of the directory): a
- * reader sees the old or the whole new one, also after the power fails. STATUS_INTERNAL; err names
- * the file. */
+ * reader sees the old or the whole new one, also after the power fails. STATUS_STORAGE_FULL,
+ * STATUS_INTERNAL; err names the file. */
 enum status file_write(const char *path, const char *bytes, size_t size, struct error *err);
 
 /* What was renamed into or out of a directory is on disk only once the directory itself is.
  * STATUS_INTERNAL; err names it. */
 enum status file_flush_directory(const char *path, struct error *err);
+
+/* STATUS_STORAGE_FULL where errno's cause is that the disk, or the share of it granted, is full;
+ * else STATUS_INTERNAL. */
+enum status file_cause(int cause);
 
 #endif

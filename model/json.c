@@ -12,7 +12,7 @@
 struct json_reader {
     json_t *document;
     bool faulty;
-    struct error error;
+    char fault_path[JSON_PATH_MAX], fault_sentence[JSON_SENTENCE_MAX];
 };
 
 /* Brackets inside strings do not count; anything malformed is left to the parser. */
@@ -65,7 +65,9 @@ enum status json_reader_close(struct json_reader *reader, struct error *err) {
         return STATUS_OK;
     enum status status = STATUS_OK;
     if (reader->faulty)
-        status = error_set(err, STATUS_INVALID_FIELD, "%s", reader->error.detail);
+        status = error_set(err, STATUS_INVALID_FIELD, "%s: %s",
+                           reader->fault_path[0] ? reader->fault_path : "the document",
+                           reader->fault_sentence);
     json_decref(reader->document);
     free(reader);
     return status;
@@ -76,13 +78,21 @@ void json_fault(const struct json_node *node, const char *format, ...) {
     if (reader->faulty)
         return;
     reader->faulty = true;
-    char sentence[128];
+    snprintf(reader->fault_path, sizeof(reader->fault_path), "%s", node->path);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(sentence, sizeof(sentence), format, arguments);
+    vsnprintf(reader->fault_sentence, sizeof(reader->fault_sentence), format, arguments);
     va_end(arguments);
-    error_set(&reader->error, STATUS_INVALID_FIELD, "%s: %s",
-              node->path[0] ? node->path : "the document", sentence);
+}
+
+bool json_take_fault(struct json_reader *reader, char path[JSON_PATH_MAX],
+                     char sentence[JSON_SENTENCE_MAX]) {
+    if (!reader->faulty)
+        return false;
+    memcpy(path, reader->fault_path, JSON_PATH_MAX);
+    memcpy(sentence, reader->fault_sentence, JSON_SENTENCE_MAX);
+    reader->faulty = false;
+    return true;
 }
 
 struct json_node json_root(struct json_reader *reader) {
@@ -120,6 +130,14 @@ static void expect(struct json_node *node, bool is, const char *what) {
 bool json_read_has(const struct json_node *object, const char *name) {
     const json_t *value = usable(object) ? json_object_get(object->value, name) : NULL;
     return value && !json_is_null(value);
+}
+
+const char *json_read_name(const struct json_node *object, size_t index) {
+    json_t *value = usable(object) ? (json_t *)object->value : NULL;
+    void *at = json_object_iter(value);
+    for (; at && index > 0; index--)
+        at = json_object_iter_next(value, at);
+    return at ? json_object_iter_key(at) : NULL;
 }
 
 struct json_node json_read_object(const struct json_node *object, const char *name) {
@@ -265,6 +283,12 @@ static void copy_value(struct json_writer *writer, const char *name, json_t *val
     }
 }
 
+static bool contains(const char *const *names, const char *name) {
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
 void json_copy_members(struct json_writer *writer, const struct json_node *object,
                        const char *const *except) {
     if (!usable(object))
@@ -272,10 +296,7 @@ void json_copy_members(struct json_writer *writer, const struct json_node *objec
     json_t *value = (json_t *)object->value;
     for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at)) {
         const char *key = json_object_iter_key(at);
-        bool left_out = false;
-        for (const char *const *name = except; *name; name++)
-            left_out |= strcmp(*name, key) == 0;
-        if (!left_out)
+        if (!contains(except, key))
             copy_value(writer, key, json_object_iter_value(at));
     }
 }

@@ -15,7 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { JSON_BYTES_MAX = 1024 * 1024, JSON_DEPTH_MAX = 16, JSON_PATH_MAX = 96 };
+enum {
+    JSON_BYTES_MAX = 1024 * 1024,
+    JSON_DEPTH_MAX = 16,
+    JSON_PATH_MAX = 96,
+    JSON_SENTENCE_MAX = 128
+};
 
 struct json_reader;
 /* A value inside a document; valid until the reader is closed. */
@@ -36,9 +41,16 @@ enum status json_reader_close(struct json_reader *reader, struct error *err);
 void json_fault(const struct json_node *node, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* For who tells every fault of a document, not the first alone: true when there is one, which is
+ * taken out of the reader, so that reading goes on behind it. sentence: without the path. */
+bool json_take_fault(struct json_reader *reader, char path[JSON_PATH_MAX],
+                     char sentence[JSON_SENTENCE_MAX]);
+
 struct json_node json_root(struct json_reader *reader);
 /* True when the object has the member and it is not null. */
 bool json_read_has(const struct json_node *object, const char *name);
+/* The name of one of the object's members, in the order of the text; NULL: there are no more. */
+const char *json_read_name(const struct json_node *object, size_t index);
 struct json_node json_read_object(const struct json_node *object, const char *name);
 struct json_node json_read_array(const struct json_node *object, const char *name);
 size_t json_read_length(const struct json_node *array);

@@ -12,7 +12,7 @@
 
 /* ---- the people file ---- */
 
-static bool name_valid(const char *name) {
+bool person_name_valid(const char *name) {
     size_t length = strlen(name);
     if (length == 0 || length > PERSON_NAME_MAX || name[0] == '.')
         return false;
@@ -25,7 +25,7 @@ static bool name_valid(const char *name) {
 static enum status add_person(struct lines *lines, struct people *people, int fields_count,
                               char **fields) {
     uint32_t images;
-    if (fields_count != 2 || !name_valid(fields[0]))
+    if (fields_count != 2 || !person_name_valid(fields[0]))
         return lines_fault(lines, "expected a person's name and the number of images");
     if (!lines_number(fields[1], PERSON_IMAGES_MAX, &images) || images == 0)
         return lines_fault(lines, "not a number of images (1 to 9999)");

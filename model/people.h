@@ -40,6 +40,9 @@ struct people {
 enum status people_read(const char *path, struct people *people, struct error *err);
 void people_release(struct people *people);
 
+/* Safe as the name of a folder: 1 to PERSON_NAME_MAX bytes, no slash, backslash or control
+ * character, no dot at its beginning. */
+bool person_name_valid(const char *name);
 void person_hash(const char *name, char hash[PERSON_HASH_SIZE]);
 /* SHA-256 of the sorted hashes, a line each: the same for the same people in any order. */
 enum status people_digest(const struct people *people, char sha256[65], struct error *err);

@@ -65,10 +65,20 @@ static bool later_than(uint64_t now_us, uint64_t since_us, uint64_t allowed_us) 
 }
 
 static bool body_too_slow(const struct http_request *request, uint64_t now_us) {
-    if (!later_than(now_us, request->head_us, HTTP_BODY_RATE_GRACE_US))
+    uint64_t since_us = request->head_us + request->full_us;
+    if (!later_than(now_us, since_us, HTTP_BODY_RATE_GRACE_US))
         return false;
-    uint64_t due = (now_us - request->head_us) / 1000 * HTTP_BODY_RATE_MIN / 1000;
+    uint64_t due = (now_us - since_us) / 1000 * HTTP_BODY_RATE_MIN / 1000;
     return request->body_bytes < due;
+}
+
+/* A stream may take as long as its client keeps to the rate; it must not fall silent either: what
+ * it sent at the beginning would let it hold its place for days. Nothing is due from a client while
+ * the application has no room. */
+static bool stream_overdue(const struct http_request *request, uint64_t now_us) {
+    return !request->suspended && (later_than(now_us, request->piece_us,
+                                              request->listener->options.body_ms_max * 1000ull) ||
+                                   body_too_slow(request, now_us));
 }
 
 static bool request_overdue(const struct http_request *request, uint64_t now_us) {
@@ -83,12 +93,15 @@ static bool request_overdue(const struct http_request *request, uint64_t now_us)
             return true;
         /* fall through */
     case PHASE_BODY:
+        if (request->phase == PHASE_BODY && request->body_kind == HTTP_BODY_STREAM)
+            return stream_overdue(request, now_us);
         return later_than(now_us, request->head_us, options->body_ms_max * 1000ull) ||
                body_too_slow(request, now_us);
     case PHASE_APPLICATION:
         return false; /* the application's own deadline */
     case PHASE_ANSWER:
-        return later_than(now_us, request->answered_us, options->answer_ms_max * 1000ull);
+        return !request->stream &&
+               later_than(now_us, request->answered_us, options->answer_ms_max * 1000ull);
     }
     return false;
 }

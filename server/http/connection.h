@@ -9,7 +9,8 @@
  *   head.c        what is decided from the header alone; guard.c, route.c, media type
  *   body.c        collects a body under its limits; multipart.c, disposition.c, buffer.c
  *   request.c     the application's view of a request
- *   reply.c       the one answer
+ *   query.c       the parameters after the question mark
+ *   reply.c       the one answer; early.c: in the middle of a body; stream.c: as it comes
  *
  * Everything runs on the loop thread.
  */
@@ -34,6 +35,7 @@ enum {
     HTTP_BODY_RATE_MIN = 1024,                 /* bytes a second … */
     HTTP_BODY_RATE_GRACE_US = 5 * 1000 * 1000, /* … after this long */
     HTTP_PARAMETER_MAX = 255,
+    HTTP_QUERY_MAX = 8, /* parameters, each of at most HTTP_PARAMETER_MAX bytes */
     /* libmicrohttpd's memory for one connection. Half of it is the read buffer. Above 32 KiB it
      * comes from mmap, so that the bytes of a body go back to the kernel with the connection. */
     HTTP_CONNECTION_BYTES = 64 * 1024,
@@ -49,14 +51,21 @@ enum phase {
 
 struct connection;
 
+struct query_parameter {
+    const char *name; /* of the endpoint's table */
+    char value[HTTP_PARAMETER_MAX + 1];
+};
+
 struct http_request {
     struct http_listener *listener;
     struct connection *connection;
     struct MHD_Connection *mhd;
     enum phase phase;
     const char *method, *path;
-    bool head_seen; /* libmicrohttpd's own refusals never reach the handler */
-    bool query;     /* a non-empty one */
+    bool head_seen;                     /* libmicrohttpd's own refusals never reach the handler */
+    bool query;                         /* a non-empty one */
+    struct query_parameter *parameters; /* as many as the endpoint has and were sent; owned */
+    size_t parameters_count;
     bool http10;
     bool preflight; /* an OPTIONS of CORS, answered by the runtime */
     const struct http_endpoint *endpoint;
@@ -72,6 +81,9 @@ struct http_request {
     struct buffer json;
     struct multipart *multipart;
     uint64_t head_us, dropped_us; /* when the header was complete; when dropping began */
+    /* of a stream: when its last piece was taken, since when it waits for room, and how long it
+     * has waited before */
+    uint64_t piece_us, full_since_us, full_us;
     enum status failure;
     struct error error;
 
@@ -80,8 +92,10 @@ struct http_request {
     unsigned response_status;
     uint64_t answered_us;
     bool suspend_wanted, suspended, replied, client_left;
-    bool close;  /* Connection: close on the answer */
-    bool linger; /* bytes may still come after it */
+    bool close;            /* Connection: close on the answer */
+    bool linger;           /* bytes may still come after it */
+    bool early;            /* it was sent in the middle of the body */
+    struct stream *stream; /* the answer is one; the response's own */
 
     uint64_t started_us, received_us;
     void *state;
@@ -175,6 +189,9 @@ const char *guard_allowed_origin(const struct http_request *request); /* NULL: n
 /* route.c */
 enum status route_find(struct http_request *request, struct error *err);
 
+/* query.c: all that were sent are known to the endpoint, and none twice; or the refusal. */
+enum status query_read(struct http_request *request, struct error *err);
+
 /* body.c */
 enum status body_begin(struct http_request *request, struct error *err);
 enum status body_take(struct http_request *request, const char *data, size_t size,
@@ -182,7 +199,15 @@ enum status body_take(struct http_request *request, const char *data, size_t siz
 enum status body_end(struct http_request *request, struct error *err);
 void body_wipe(struct http_request *request);
 
+/* early.c: sends the response that was made, with this body, and has the rest dropped. */
+void early_answer(struct http_request *request, const char *bytes, size_t size);
+
+/* stream.c */
+void stream_detach(struct http_request *request); /* the connection has finished with the request */
+
 /* reply.c */
+void reply_made(struct http_request *request, struct MHD_Response *response, int status,
+                const char *content_type, const struct http_header *headers);
 void reply_preflight(struct http_request *request);
 void reply_observe(struct http_request *request); /* log line and metrics of an answer */
 

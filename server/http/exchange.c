@@ -7,13 +7,15 @@
  * a small body, which is read and dropped, and the connection stays usable; before a large one, or
  * one whose end is not declared, or one that the client holds back (Expect: 100-continue), it is
  * sent at once and what still comes is dropped after it (linger.c). A fault found within
- * the body always waits for its end: at most what the limits allow is dropped.
+ * the body always waits for its end: at most what the limits allow is dropped. A stream has no
+ * such limit worth waiting for: its fault is answered past libmicrohttpd (early.c).
  */
 #include "server/http/connection.h"
 
 #include "server/clock.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,7 +64,7 @@ static bool answer_before_body(const struct http_request *request) {
 static enum MHD_Result head_arrived(struct http_request *request, const char *url,
                                     const char *method, const char *version) {
     request->head_seen = true;
-    request->head_us = clock_monotonic_us();
+    request->head_us = request->piece_us = clock_monotonic_us();
     request->path = url;
     request->method = method;
     request->http10 = strcmp(version, "HTTP/1.0") == 0;
@@ -110,7 +112,46 @@ static void body_arrived(struct http_request *request, const char *data, size_t 
         fail(request, status);
 }
 
+/* How many bytes of the piece are done with. With fewer than all the connection is suspended. */
+static size_t stream_arrived(struct http_request *request, const char *data, size_t size) {
+    if (request->phase != PHASE_BODY)
+        return size;
+    uint64_t most = request->endpoint->body->stream_bytes_max;
+    if (request->body_bytes + size > most) { /* chunked: nothing was declared */
+        struct error err;
+        enum status status =
+            error_set(&err, STATUS_BODY_TOO_LARGE, "The body may have %" PRIu64 " bytes.", most);
+        request->listener->application->reply_problem(request, status, &err);
+        return size;
+    }
+    size_t taken = request->endpoint->take(request, (const uint8_t *)data, size);
+    assert(taken <= size);
+    request->body_bytes += taken;
+    request->piece_us = clock_monotonic_us();
+    if (request->replied)
+        return size;
+    if (taken < size) {
+        request->suspended = true;
+        request->full_since_us = request->piece_us;
+        MHD_suspend_connection(request->mhd);
+    }
+    return taken;
+}
+
+void http_request_continue(struct http_request *request) {
+    if (request->phase != PHASE_BODY || !request->suspended)
+        return;
+    uint64_t now_us = clock_monotonic_us();
+    request->full_us += now_us - request->full_since_us;
+    request->piece_us = now_us;
+    request->suspended = false;
+    MHD_resume_connection(request->mhd);
+    listener_wake(request->listener);
+}
+
 static enum MHD_Result end_arrived(struct http_request *request) {
+    if (request->early)
+        return MHD_NO; /* answered: the connection ends */
     request->received_us = clock_monotonic_us();
     if (request->phase == PHASE_BODY && !request->preflight) {
         request->failure = body_end(request, &request->error);
@@ -141,6 +182,10 @@ enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *mhd, const cha
         return MHD_NO;
     if (!request->head_seen)
         return head_arrived(request, url, method, version);
+    if (*size > 0 && request->body_kind == HTTP_BODY_STREAM) {
+        *size -= stream_arrived(request, data, *size);
+        return MHD_YES;
+    }
     if (*size > 0) {
         body_arrived(request, data, *size);
         *size = 0;
@@ -168,11 +213,13 @@ void exchange_completed(void *cls, struct MHD_Connection *mhd, void **context,
         listener_rejected(listener, "malformed"); /* libmicrohttpd's own 400, 414 or 431 */
     if (request->linger)
         linger_start(listener, connection->fd);
+    stream_detach(request);
     if (request->endpoint && request->endpoint->release)
         request->endpoint->release(request);
     if (request->response)
         MHD_destroy_response(request->response);
     body_wipe(request);
+    free(request->parameters);
     free(request);
     metrics_add(listener->application->metrics, METRIC_HTTP_IN_FLIGHT, -1);
 }

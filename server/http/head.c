@@ -12,6 +12,7 @@
 
 #include "server/http/disposition.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -126,6 +127,23 @@ static enum status check_body(struct http_request *request, struct error *err) {
     return STATUS_OK;
 }
 
+static enum status check_stream(struct http_request *request, struct error *err) {
+    const struct http_body_limits *limits = request->endpoint->body;
+    const char *type = http_request_header(request, "Content-Type");
+    const char *const *known = limits->stream_types;
+    while (type && *known && !media_type_is(type, *known))
+        known++;
+    if (type && !*known)
+        return error_set(err, STATUS_UNSUPPORTED_MEDIA_TYPE,
+                         "The Content-Type must be %s, or something like it.",
+                         limits->stream_types[0]);
+    request->body_kind = HTTP_BODY_STREAM;
+    if (request->declared > limits->stream_bytes_max)
+        return error_set(err, STATUS_BODY_TOO_LARGE, "The body may have %" PRIu64 " bytes.",
+                         limits->stream_bytes_max);
+    return STATUS_OK;
+}
+
 static bool is_preflight(const struct http_request *request) {
     return strcmp(request->method, "OPTIONS") == 0 && request->allow[0] &&
            guard_allowed_origin(request) &&
@@ -154,11 +172,12 @@ enum status head_check(struct http_request *request, struct error *err) {
         *err = route_err;
         return route;
     }
-    if (request->query)
-        return error_set(err, STATUS_INVALID_FIELD, "This path takes no query parameters.");
+    status = query_read(request, err);
+    if (status != STATUS_OK)
+        return status;
     if (scan.content_encoding)
         return error_set(err, STATUS_UNSUPPORTED_MEDIA_TYPE, "No Content-Encoding is accepted.");
-    status = check_body(request, err);
+    status = request->endpoint->take ? check_stream(request, err) : check_body(request, err);
     if (status == STATUS_OK && request->endpoint->admit)
         status = request->endpoint->admit(request, err);
     return status;

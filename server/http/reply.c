@@ -48,20 +48,35 @@ static void set_headers(struct http_request *request, const char *content_type,
         set(request, headers->name, headers->value);
 }
 
+static bool is_early(const struct http_request *request) {
+    return request->phase == PHASE_BODY && request->body_kind == HTTP_BODY_STREAM;
+}
+
 /* With `response` NULL (out of memory) the request is closed without an answer. */
-static void reply(struct http_request *request, struct MHD_Response *response, int status,
-                  const char *content_type, const struct http_header *headers) {
+void reply_made(struct http_request *request, struct MHD_Response *response, int status,
+                const char *content_type, const struct http_header *headers) {
     assert(!request->replied && "one reply for a request");
     request->replied = true;
     request->response = response;
     request->response_status = (unsigned)status;
     if (response)
         set_headers(request, content_type, headers);
-    if (!request->suspended)
+    if (!request->suspended || is_early(request))
         return;
     request->suspended = false;
     MHD_resume_connection(request->mhd);
     listener_wake(request->listener);
+}
+
+/* All answers but streams: the body is at hand. */
+static void reply(struct http_request *request, struct MHD_Response *response, int status,
+                  const char *content_type, const struct http_header *headers, const char *bytes,
+                  size_t size) {
+    if (is_early(request))
+        request->close = true;
+    reply_made(request, response, status, content_type, headers);
+    if (is_early(request))
+        early_answer(request, bytes, size);
 }
 
 void http_reply_take(struct http_request *request, int status, const char *content_type,
@@ -70,14 +85,14 @@ void http_reply_take(struct http_request *request, int status, const char *conte
         MHD_create_response_from_buffer_with_free_callback(size, bytes, wipe_and_free);
     if (!response)
         wipe_and_free(bytes);
-    reply(request, response, status, content_type, headers);
+    reply(request, response, status, content_type, headers, bytes, size);
 }
 
 void http_reply_static(struct http_request *request, int status, const char *content_type,
                        const char *bytes, size_t size, const struct http_header *headers) {
     reply(request,
           MHD_create_response_from_buffer(size, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT),
-          status, content_type, headers);
+          status, content_type, headers, bytes, size);
 }
 
 void http_reply_empty(struct http_request *request, int status, const struct http_header *headers) {

@@ -21,6 +21,13 @@ const char *http_request_parameter(const struct http_request *request) {
     return request->parameter[0] ? request->parameter : NULL;
 }
 
+const char *http_request_query(const struct http_request *request, const char *name) {
+    for (size_t i = 0; i < request->parameters_count; i++)
+        if (strcmp(request->parameters[i].name, name) == 0)
+            return request->parameters[i].value;
+    return NULL;
+}
+
 unsigned http_request_body_kind(const struct http_request *request) { return request->body_kind; }
 
 size_t http_request_parts(const struct http_request *request, const struct http_part **parts) {

@@ -7,6 +7,10 @@
  * before it returns or calls http_request_suspend() and lets a later event on the loop reply.
  * Everything here is called on the loop thread only.
  *
+ * A stream (HTTP_BODY_STREAM) is not collected: its pieces go to `take` as they come, and no more
+ * are read while the application has no room. It may be refused in the middle: that answer is sent
+ * at once, and what still comes is dropped for at most 2 s.
+ *
  * Refusals: what the header decides is answered without the body. A refused body of at most 2 MiB
  * is read and dropped first and the connection stays usable; before a larger or a chunked one the
  * answer says Connection: close, and what still comes is dropped for at most 2 s. A fault within
@@ -33,16 +37,18 @@ struct http_application;
 enum { HTTP_PUBLIC = 1, HTTP_ADMIN = 2, HTTP_METRICS = 4 };
 
 /* Which bodies an endpoint takes. */
-enum { HTTP_BODY_NONE = 0, HTTP_BODY_MULTIPART = 1, HTTP_BODY_JSON = 2 };
+enum { HTTP_BODY_NONE = 0, HTTP_BODY_MULTIPART = 1, HTTP_BODY_JSON = 2, HTTP_BODY_STREAM = 4 };
 
 struct http_body_limits {
-    unsigned kinds;             /* HTTP_BODY_* */
+    unsigned kinds;             /* HTTP_BODY_*; a stream stands alone */
     size_t multipart_bytes_max; /* whole bodies, declared or chunked: 413 body_too_large */
     size_t json_bytes_max;
     size_t file_bytes_max;  /* one part named in `files` */
     size_t field_bytes_max; /* any other part: 400 invalid_field */
     unsigned parts_max;
     const char *const *files; /* names of the parts that are files, NULL at the end */
+    uint64_t stream_bytes_max;
+    const char *const *stream_types; /* besides none at all; NULL at the end */
 };
 
 struct http_endpoint {
@@ -53,12 +59,17 @@ struct http_endpoint {
     unsigned listeners;                  /* HTTP_PUBLIC | … */
     bool probe;                          /* answered without the Host and Origin guards */
     const struct http_body_limits *body; /* NULL: no body is accepted */
+    const char *const *query; /* names of the parameters it takes, NULL at the end; NULL: none */
     /* From the header alone; NULL: admit all. Other than STATUS_OK is answered as a problem and the
      * body is dropped. */
     enum status (*admit)(struct http_request *request, struct error *err);
+    /* A piece of a stream; how many of its bytes are taken. With fewer than all, no more come until
+     * http_request_continue(). May reply, with a refusal: then the piece is taken, and `finish` is
+     * not called. */
+    size_t (*take)(struct http_request *request, const uint8_t *data, size_t size);
     void (*finish)(struct http_request *request);
-    void (*abandon)(
-        struct http_request *request); /* the client of a suspended request has left; may be NULL */
+    /* The client of a suspended request, or of an answer that is a stream, has left; may be NULL */
+    void (*abandon)(struct http_request *request);
     void (*release)(struct http_request *request); /* frees http_request_state(); called once at the
                                                       end; may be NULL */
 };
@@ -79,6 +90,8 @@ const char *http_request_header(const struct http_request *request,
                                 const char *name); /* first value, NULL: absent */
 const char *http_request_parameter(
     const struct http_request *request); /* the segment in braces, raw; NULL: none */
+/* A parameter of the query, its escapes undone; NULL: absent. Each name stands there once. */
+const char *http_request_query(const struct http_request *request, const char *name);
 unsigned
 http_request_body_kind(const struct http_request *request); /* HTTP_BODY_*, of the content type */
 /* Multipart: the parts in order of arrival. A name that came twice is there twice (the application
@@ -98,6 +111,8 @@ uint64_t http_request_received_us(
 void http_request_set_state(struct http_request *request, void *state);
 void *http_request_state(const struct http_request *request);
 void http_request_suspend(struct http_request *request);
+/* There is room again for what `take` has left. */
+void http_request_continue(struct http_request *request);
 bool http_request_client_left(const struct http_request *request);
 
 #endif

@@ -88,6 +88,122 @@ static void finish_large(struct http_request *request) {
     http_reply_take(request, 200, "application/octet-stream", bytes, FIXTURE_LARGE, NULL);
 }
 
+/* ---- streams ---- */
+struct streamed {
+    struct loop_message message; /* of the turn of the loop that makes room */
+    struct http_request *request;
+    size_t size;
+    bool full, gone;
+};
+
+static void run_room(struct loop_message *message) {
+    struct streamed *streamed = (struct streamed *)message;
+    streamed->full = false;
+    if (streamed->gone)
+        free(streamed);
+    else
+        http_request_continue(streamed->request);
+}
+
+static enum status admit_stream(struct http_request *request, struct error *err) {
+    (void)err;
+    struct streamed *streamed = calloc(1, sizeof *streamed);
+    assert(streamed);
+    streamed->request = request;
+    streamed->message.run = run_room;
+    http_request_set_state(request, streamed);
+    return STATUS_OK;
+}
+
+static size_t take_stream(struct http_request *request, const uint8_t *data, size_t size) {
+    enum { TURN = 1000 };
+    struct streamed *streamed = http_request_state(request);
+    assert(!streamed->full && "nothing comes while there is no room");
+    size_t taken = size < TURN ? size : TURN;
+    if (memchr(data, '!', taken)) {
+        reply_problem(request, STATUS_INVALID_FIELD, &(struct error){"No exclamation marks."});
+        return taken;
+    }
+    streamed->size += taken;
+    streamed->full = taken < size;
+    if (streamed->full)
+        loop_post(fixture_of(request)->loop, &streamed->message);
+    return taken;
+}
+
+static void finish_stream(struct http_request *request) {
+    const struct streamed *streamed = http_request_state(request);
+    const char *note = http_request_query(request, "note");
+    char *text = malloc(512);
+    assert(text);
+    int size = snprintf(text, 512, "stream=%zu,note=%s", streamed->size, note ? note : "(none)");
+    http_reply_take(request, 200, "text/plain", text, (size_t)size, NULL);
+}
+
+static void release_stream(struct http_request *request) {
+    struct streamed *streamed = http_request_state(request);
+    if (!streamed) /* refused before it was admitted */
+        return;
+    atomic_fetch_add(&fixture_of(request)->released, 1);
+    if (streamed->full)
+        streamed->gone = true; /* its message is under way */
+    else
+        free(streamed);
+}
+
+static void finish_events(struct http_request *request) {
+    struct fixture *fixture = fixture_of(request);
+    http_reply_stream(request, "text/event-stream", FIXTURE_EVENTS_MAX, NULL);
+    pthread_mutex_lock(&fixture->lock);
+    fixture->events = request;
+    pthread_mutex_unlock(&fixture->lock);
+    atomic_fetch_add(&fixture->finished, 1);
+}
+
+static void abandon_events(struct http_request *request) {
+    atomic_fetch_add(&fixture_of(request)->abandoned, 1);
+    http_stream_end(request);
+}
+
+static void release_events(struct http_request *request) {
+    struct fixture *fixture = fixture_of(request);
+    pthread_mutex_lock(&fixture->lock);
+    fixture->events = NULL;
+    pthread_mutex_unlock(&fixture->lock);
+    atomic_fetch_add(&fixture->released, 1);
+}
+
+struct saying {
+    struct loop_message message;
+    struct fixture *fixture;
+    const char *text; /* NULL: the end */
+    bool taken;
+    atomic_bool done;
+};
+
+static void run_saying(struct loop_message *message) {
+    struct saying *saying = (struct saying *)message;
+    struct http_request *events = saying->fixture->events;
+    saying->taken = true;
+    if (events && saying->text)
+        saying->taken = http_stream_write(events, saying->text, strlen(saying->text));
+    else if (events)
+        http_stream_end(events);
+    atomic_store(&saying->done, true);
+}
+
+static bool say(struct fixture *fixture, const char *text) {
+    struct saying saying = {.message.run = run_saying, .fixture = fixture, .text = text};
+    loop_post(fixture->loop, &saying.message);
+    while (!atomic_load(&saying.done))
+        usleep(1000);
+    return saying.taken;
+}
+
+bool fixture_write(struct fixture *fixture, const char *text) { return say(fixture, text); }
+
+void fixture_end(struct fixture *fixture) { say(fixture, NULL); }
+
 static enum status admit_none(struct http_request *request, struct error *err) {
     (void)request;
     return error_set(err, STATUS_OVERLOADED, "Not now.");
@@ -137,13 +253,35 @@ static const struct http_endpoint large = {.method = "GET",
                                            .route = "/large",
                                            .listeners = HTTP_PUBLIC,
                                            .finish = finish_large};
+static const char *const stream_types[] = {"application/x-tar", "application/gzip", NULL};
+static const struct http_body_limits stream_limits = {.kinds = HTTP_BODY_STREAM,
+                                                      .stream_bytes_max = FIXTURE_STREAM_MAX,
+                                                      .stream_types = stream_types};
+static const char *const stream_query[] = {"note", "other", NULL};
+static const struct http_endpoint stream = {.method = "PUT",
+                                            .path = "/stream",
+                                            .route = "/stream",
+                                            .listeners = HTTP_PUBLIC,
+                                            .body = &stream_limits,
+                                            .query = stream_query,
+                                            .admit = admit_stream,
+                                            .take = take_stream,
+                                            .finish = finish_stream,
+                                            .release = release_stream};
+static const struct http_endpoint events = {.method = "GET",
+                                            .path = "/events",
+                                            .route = "/events",
+                                            .listeners = HTTP_PUBLIC,
+                                            .finish = finish_events,
+                                            .abandon = abandon_events,
+                                            .release = release_events};
 static const struct http_endpoint elsewhere = {.method = "GET",
                                                .path = "/admin-only",
                                                .route = "/admin-only",
                                                .listeners = HTTP_ADMIN,
                                                .finish = finish_live};
-static const struct http_endpoint *const endpoints[] = {&live,   &item,  &upload,    &hold,
-                                                        &denied, &large, &elsewhere, NULL};
+static const struct http_endpoint *const endpoints[] = {
+    &live, &item, &upload, &hold, &denied, &large, &elsewhere, &stream, &events, NULL};
 
 /* ---- the fixture ---- */
 static void *run_loop(void *argument) {

@@ -7,6 +7,8 @@
  *     POST /wait             suspends; answered from another thread by fixture_release()
  *     POST /denied           not admitted: overloaded
  *     GET  /large            4 MiB
+ *     PUT  /stream?note=     takes 1000 bytes a turn; "stream=SIZE,note=NOTE"; refuses at a '!'
+ *     GET  /events           a stream, written by fixture_write() and ended by fixture_end()
  */
 #ifndef FACEPAIR_TESTS_HTTP_FIXTURE_H
 #define FACEPAIR_TESTS_HTTP_FIXTURE_H
@@ -27,6 +29,8 @@ enum {
     FIXTURE_PARTS_MAX = 8,
     FIXTURE_LARGE = 4 * 1024 * 1024,
     FIXTURE_WAITING_MAX = 1024,
+    FIXTURE_STREAM_MAX = 8 * 1024 * 1024,
+    FIXTURE_EVENTS_MAX = 256,
 };
 
 struct fixture_options {
@@ -53,6 +57,7 @@ struct fixture {
     struct waiting *waiting[FIXTURE_WAITING_MAX]; /* suspended in POST /wait */
     unsigned waiting_count;
     struct loop_message stop;
+    struct http_request *events; /* the last GET /events; NULL: released */
 };
 
 void fixture_start(struct fixture *fixture, const struct fixture_options *options);
@@ -61,6 +66,9 @@ void fixture_drain(struct fixture *fixture); /* begins; fixture_stop then only w
 unsigned fixture_waiting(struct fixture *fixture);
 /* Answers all that wait, from this thread; how many these were. */
 unsigned fixture_release(struct fixture *fixture);
+/* To the stream of GET /events, which there is; false: the client reads too slowly. */
+bool fixture_write(struct fixture *fixture, const char *text);
+void fixture_end(struct fixture *fixture);
 /* The value of a line of the metrics' text that begins with `series`, 0 when there is none. */
 double fixture_metric(struct fixture *fixture, const char *series);
 bool eventually(bool (*condition)(struct fixture *), struct fixture *fixture); /* within 10 s */

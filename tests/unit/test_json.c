@@ -90,6 +90,32 @@ static void the_first_fault_stays(void **state) {
     assert_true(x == 5);
 }
 
+static void a_fault_that_is_taken_out_lets_reading_go_on(void **state) {
+    (void)state;
+    struct json_reader *reader = open_text("{\"a\":\"x\",\"b\":7}");
+    struct json_node root = json_root(reader);
+    char path[JSON_PATH_MAX], sentence[JSON_SENTENCE_MAX];
+    int64_t n = 0;
+    json_read_integer(&root, "a", 0, 10, &n);
+    assert_true(json_take_fault(reader, path, sentence));
+    assert_string_equal(path, "a");
+    assert_string_equal(sentence, "is not an integer");
+    json_read_integer(&root, "b", 0, 10, &n);
+    assert_int_equal(n, 7);
+    assert_false(json_take_fault(reader, path, sentence));
+    assert_int_equal(json_reader_close(reader, NULL), STATUS_OK);
+}
+
+static void names_the_members_in_their_order(void **state) {
+    (void)state;
+    struct json_reader *reader = open_text("{\"b\":1,\"a\":null}");
+    struct json_node root = json_root(reader);
+    assert_string_equal(json_read_name(&root, 0), "b");
+    assert_string_equal(json_read_name(&root, 1), "a");
+    assert_null(json_read_name(&root, 2));
+    json_reader_close(reader, NULL);
+}
+
 static void refuses_what_is_not_one_document(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -258,6 +284,8 @@ int main(void) {
         cmocka_unit_test(an_integer_is_a_real_but_not_the_other_way_round),
         cmocka_unit_test(a_fault_names_the_members_path),
         cmocka_unit_test(the_first_fault_stays),
+        cmocka_unit_test(a_fault_that_is_taken_out_lets_reading_go_on),
+        cmocka_unit_test(names_the_members_in_their_order),
         cmocka_unit_test(refuses_what_is_not_one_document),
         cmocka_unit_test(refuses_nesting_beyond_the_limit),
         cmocka_unit_test(a_text_must_fit_and_not_be_empty),
