@@ -39,6 +39,7 @@ extern "C" {
     X(ACTIVE_VERSION, 409, "active_version", "The version is the active one")                      \
     X(IN_USE, 409, "in_use", "The version is in use")                                              \
     X(NOT_LOADABLE, 409, "not_loadable", "The version cannot be loaded")                           \
+    X(NOT_TRAINABLE, 409, "not_trainable", "The model cannot be trained")                          \
     X(BODY_TOO_LARGE, 413, "body_too_large", "The body is too large")                              \
     X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", "The content type is not supported")  \
     X(MISDIRECTED_REQUEST, 421, "misdirected_request", "The Host is not served here")              \
@@ -54,7 +55,8 @@ extern "C" {
     X(INTERNAL, 500, "internal", "Internal error")                                                 \
     X(OVERLOADED, 503, "overloaded", "The service is overloaded")                                  \
     X(DRAINING, 503, "draining", "The service is shutting down")                                   \
-    X(DEADLINE_EXCEEDED, 504, "deadline_exceeded", "The deadline passed")
+    X(DEADLINE_EXCEEDED, 504, "deadline_exceeded", "The deadline passed")                          \
+    X(STORAGE_FULL, 507, "storage_full", "The disk is full")
 
 enum status {
 #define X(name, http, code, title) STATUS_##name,
