@@ -4,7 +4,9 @@
 
 #include "api/admin_models.h"
 #include "api/compare.h"
+#include "api/datasets.h"
 #include "api/embeddings.h"
+#include "api/errand.h"
 #include "api/health.h"
 #include "api/info.h"
 #include "api/models.h"
@@ -17,6 +19,8 @@ enum { PUBLIC = HTTP_PUBLIC, SCRAPE = HTTP_ADMIN | HTTP_METRICS };
 enum { EVERYWHERE = HTTP_PUBLIC | HTTP_ADMIN | HTTP_METRICS };
 
 enum { PROMOTION_BYTES_MAX = 1024 };
+
+static const char *const LIST_QUERY[] = {"limit", "after", NULL};
 
 #define GET(path_, listeners_, finish_)                                                            \
     {                                                                                              \
@@ -43,6 +47,21 @@ enum { PROMOTION_BYTES_MAX = 1024 };
 #define DELETE(path_) OF_MODELS("DELETE", path_, admin_models_delete)
 #define PROMOTE(path_) OF_MODELS("PUT", path_, admin_models_promote)
 
+#define UPLOAD(path_)                                                                              \
+    {                                                                                              \
+        .method = "PUT", .path = (path_), .route = (path_), .listeners = HTTP_ADMIN,               \
+        .query = DATASETS_QUERY_UPLOAD, .admit = datasets_admit_upload,                            \
+        .take = datasets_take_upload, .finish = datasets_finish_upload, .release = errand_release  \
+    }
+/* One errand to the disk thread. */
+#define ERRAND(method_, path_, query_, finish_)                                                    \
+    {                                                                                              \
+        .method = (method_), .path = (path_), .route = (path_), .listeners = HTTP_ADMIN,           \
+        .query = (query_), .admit = errand_admit, .finish = (finish_), .release = errand_release   \
+    }
+#define ASK(path_, query_, finish_) ERRAND("GET", path_, query_, finish_)
+#define REMOVE(path_, finish_) ERRAND("DELETE", path_, NULL, finish_)
+
 /* clang-format off */
 static const struct http_endpoint ENDPOINTS[] = {
     WORK("/v1/verify", "/v1/verify", verify_admit),
@@ -57,6 +76,11 @@ static const struct http_endpoint ENDPOINTS[] = {
     LIST("/admin/v1/models"),
     DELETE("/admin/v1/models/{model}"),
     PROMOTE("/admin/v1/models/{model}/active"),
+    ASK("/admin/v1/datasets", LIST_QUERY, datasets_list),
+    UPLOAD("/admin/v1/datasets/{dataset}"),
+    ASK("/admin/v1/datasets/{dataset}", NULL, datasets_show),
+    REMOVE("/admin/v1/datasets/{dataset}", datasets_delete),
+    REMOVE("/admin/v1/datasets/{dataset}/people/{person}", datasets_delete_person),
     GET("/metrics", SCRAPE, health_metrics),
     PROBE("/livez", "/livez", health_live),
     PROBE("/healthz", "/livez", health_live),
@@ -84,6 +108,9 @@ static void limit_bodies(struct service *service) {
         .json_bytes_max = limits->json_bytes_max < COMPARE_BODY_BYTES_MAX ? limits->json_bytes_max
                                                                           : COMPARE_BODY_BYTES_MAX,
     };
+    service->upload_body = (struct http_body_limits){.kinds = HTTP_BODY_STREAM,
+                                                     .stream_bytes_max = limits->archive.bytes_max,
+                                                     .stream_types = DATASETS_TYPES};
     service->promotion_body =
         (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = PROMOTION_BYTES_MAX};
 }
@@ -93,6 +120,7 @@ static const struct http_body_limits *body_of(const struct service *service,
     return endpoint->admit == verify_admit            ? &service->verify_body
            : endpoint->admit == embeddings_admit      ? &service->embeddings_body
            : endpoint->admit == compare_admit         ? &service->compare_body
+           : endpoint->take                           ? &service->upload_body
            : endpoint->finish == admin_models_promote ? &service->promotion_body
                                                       : NULL;
 }

@@ -1,10 +1,13 @@
 #include "api/service.h"
 
+#include "api/datasets.h"
 #include "api/disk.h"
 #include "api/follow.h"
 #include "api/problem.h"
 #include "api/routes.h"
 #include "api/swap.h"
+#include "api/upload.h"
+#include "model/dataset_folder.h"
 #include "model/keeper.h"
 #include "server/memory.h"
 
@@ -79,6 +82,15 @@ static enum status open_models(struct service *service, struct error *err) {
     return keeper_open(&keeper, service->registry, &service->keeper, err);
 }
 
+static enum status open_store(struct service *service, struct error *err) {
+    const struct store_options options = {.data = service->options.data_directory};
+    if (!service->options.keeps_store)
+        return STATUS_OK;
+    dataset_folder_sweep(service->options.data_directory);
+    enum status status = store_open(&options, &service->store, err);
+    return status == STATUS_OK ? upload_start(service, err) : status;
+}
+
 static enum status start(struct service *service, struct error *err) {
     const struct service_options *options = &service->options;
     enum status status = prepare_shared_open(options->data_directory, &service->prepare, err);
@@ -92,6 +104,8 @@ static enum status start(struct service *service, struct error *err) {
         status = start_pool(service, err);
     if (status == STATUS_OK)
         status = start_batcher(service, err);
+    if (status == STATUS_OK)
+        status = open_store(service, err);
     if (status == STATUS_OK)
         status = disk_start(service, err);
     if (status == STATUS_OK)
@@ -130,6 +144,7 @@ void service_destroy(struct service *service) {
         return;
     if (service->follow)
         follow_pause(service->follow);
+    pool_destroy(service->upload_threads);
     pool_destroy(service->disk);
     loop_flush(service->loop); /* the last look may have come back */
     follow_stop(service->follow);
@@ -137,6 +152,7 @@ void service_destroy(struct service *service) {
     pool_destroy(service->pool);
     registry_close(service->registry);
     keeper_close(service->keeper);
+    store_close(service->store);
     if (service->prepare)
         prepare_shared_close(service->prepare);
     token_keys_destroy(service->token_keys);
@@ -156,6 +172,7 @@ struct http_application service_application(struct service *service) {
 
 void service_drain(struct service *service) {
     service->draining = true;
+    datasets_drain(service);
     follow_pause(service->follow);
 }
 

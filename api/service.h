@@ -3,9 +3,11 @@
 #define FACEPAIR_API_SERVICE_H
 
 #include "model/batcher.h"
+#include "model/dataset_archive.h"
 #include "model/image/image.h"
 #include "model/prepare.h"
 #include "model/registry.h"
+#include "model/store/store.h"
 #include "model/token_keys.h"
 #include "server/http/listener.h"
 #include "server/loop.h"
@@ -19,10 +21,11 @@ struct service_limits {
     struct image_limits image;
     size_t multipart_bytes_max, json_bytes_max;
     size_t parts_max, field_bytes_max;
-    size_t bodies_bytes_max;  /* of all requests that are under way: admission */
-    size_t prepare_tasks_max; /* the preparation pool's queue; one photograph is one task */
-    size_t embed_items_max;   /* of each model version that wait for the network */
-    unsigned timeout_ms;      /* without X-Request-Timeout-Ms */
+    size_t bodies_bytes_max;       /* of all requests that are under way: admission */
+    size_t prepare_tasks_max;      /* the preparation pool's queue; one photograph is one task */
+    size_t embed_items_max;        /* of each model version that wait for the network */
+    unsigned timeout_ms;           /* without X-Request-Timeout-Ms */
+    struct archive_limits archive; /* of an uploaded data set; as much may be sent */
 };
 #define SERVICE_LIMITS_DEFAULT                                                                     \
     ((struct service_limits){.image = IMAGE_LIMITS_DEFAULT,                                        \
@@ -33,7 +36,8 @@ struct service_limits {
                              .bodies_bytes_max = 1u << 30,                                         \
                              .prepare_tasks_max = 256,                                             \
                              .embed_items_max = 256,                                               \
-                             .timeout_ms = 10000})
+                             .timeout_ms = 10000,                                                  \
+                             .archive = ARCHIVE_LIMITS_DEFAULT})
 
 struct service_options {
     const char *data_directory;
@@ -45,11 +49,12 @@ struct service_options {
     double default_max_fmr;
     const char *token_key_file; /* NULL: a key that ends with this process */
     unsigned token_lifetime_s;
+    bool keeps_store;          /* data sets and jobs are this process's */
     bool allow_raw_embeddings; /* whoever calls may have and hand in components */
     struct service_limits limits;
 };
 
-enum { SERVICE_ENDPOINTS_MAX = 24 };
+enum { SERVICE_ENDPOINTS_MAX = 40 };
 
 struct service {
     struct service_options options; /* its strings are borrowed */
@@ -63,13 +68,17 @@ struct service {
     struct keeper *keeper; /* the disk thread's, once that runs */
     struct pool *disk;
     struct follow *follow;
+    struct store *store; /* the disk thread's, once that runs; NULL: this process keeps none */
+    struct pool *upload_threads;
+    unsigned uploads;                       /* under way */
+    struct dataset_upload *dataset_uploads; /* whose bodies come */
     unsigned prepare_threads;
     bool draining;       /* no new work is admitted; /readyz says 503 */
     size_t bodies_bytes; /* admitted and not released */
     size_t pool_tasks;   /* places of the pool's queue that requests hold; service_reserve() */
     double prepare_us;   /* running mean of one photograph's preparation */
     /* The routes, with this instance's limits. */
-    struct http_body_limits verify_body, embeddings_body, compare_body, promotion_body;
+    struct http_body_limits verify_body, embeddings_body, compare_body, promotion_body, upload_body;
     struct http_endpoint endpoints[SERVICE_ENDPOINTS_MAX];
     const struct http_endpoint *table[SERVICE_ENDPOINTS_MAX + 1];
 };

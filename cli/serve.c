@@ -55,6 +55,7 @@ static struct service_options service_options(const struct serve_settings *s, co
         .device = s->device,
         .prepare_threads = (unsigned)s->prepare_threads,
         .default_max_fmr = s->default_max_fmr,
+        .keeps_store = true,
         .token_key_file = s->token_key_file,
         .token_lifetime_s = (unsigned)s->token_lifetime,
         .allow_raw_embeddings = s->allow_raw_embeddings,

@@ -71,18 +71,24 @@ static void do_not_wait_for_reader(int fd) {
         (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+static enum status compute(const struct trainer_settings *s, const struct trainer_options *options,
+                           struct error *err) {
+    struct trainer *trainer = NULL;
+    enum status status = trainer_begin(options, &trainer, err);
+    if (status == STATUS_OK)
+        status = network_runtime_open(s->device, options->threads, err);
+    if (status == STATUS_OK)
+        status = trust_modules(&s->trusted_modules, err);
+    if (status == STATUS_OK)
+        status = trainer_run(trainer, err);
+    trainer_end(trainer);
+    return status;
+}
+
 static int run(const struct trainer_settings *s) {
     struct error err;
     char data[DATA_PATH_MAX], runner[UID_SIZE];
-    unsigned threads = s->threads ? (unsigned)s->threads : cpus_granted();
     uid_make(RUNNER_PREFIX, runner);
-    enum status status = data_directory_find(s->data, data, &err);
-    if (status == STATUS_OK)
-        status = network_runtime_open(s->device, threads, &err);
-    if (status == STATUS_OK)
-        status = trust_modules(&s->trusted_modules, &err);
-    if (status != STATUS_OK)
-        return cli_failed("trainer", err.detail);
     do_not_wait_for_reader(STDOUT_FILENO);
     const struct trainer_options options = {
         .data = data,
@@ -90,14 +96,16 @@ static int run(const struct trainer_settings *s) {
         .background = {.memory_bytes_max =
                            s->memory_max ? (uint64_t)s->memory_max : memory_granted() / 2,
                        .parent = (pid_t)s->parent},
-        .threads = threads,
+        .threads = s->threads ? (unsigned)s->threads : cpus_granted(),
         .lease_ms = (uint64_t)s->lease_ms,
         .idle_ms = (uint64_t)s->idle_ms,
         .jobs_max = (unsigned)s->jobs,
         .events = STDOUT_FILENO,
         .limits = IMAGE_LIMITS_DEFAULT,
     };
-    status = trainer_run(&options, &err);
+    enum status status = data_directory_find(s->data, data, &err);
+    if (status == STATUS_OK)
+        status = compute(s, &options, &err);
     return status == STATUS_OK ? EXIT_DONE : cli_failed("trainer", err.detail);
 }
 

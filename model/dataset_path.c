@@ -1,7 +1,5 @@
 #include "model/dataset_path.h"
 
-#include "server/utf8.h"
-
 #include <string.h>
 
 enum { PARTS_MAX = 3, PATH_BYTES_MAX = 1024 };
@@ -24,7 +22,13 @@ static bool begins_with(const char *text, const char *word) {
 
 bool dataset_list_name(const char *name) {
     return (begins_with(name, "pairs") || begins_with(name, "people")) && ends_with(name, ".txt") &&
-           strlen(name) <= PERSON_NAME_MAX && person_name_valid(name);
+           dataset_person_name(name);
+}
+
+bool dataset_person_name(const char *name) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789._-'";
+    return person_name_valid(name) && strspn(name, letters) == strlen(name);
 }
 
 static bool is_number(const char *digits) {
@@ -42,24 +46,10 @@ bool dataset_image_name(const char *name, const char *person) {
     return false;
 }
 
-static bool is_utf8(const char *text) {
-    for (size_t left = strlen(text); left > 0;) {
-        uint32_t point;
-        size_t size = utf8_next(text, left, &point);
-        if (size == 0)
-            return false;
-        text += size;
-        left -= size;
-    }
-    return true;
-}
-
 /* Cuts a relative path at its slashes. */
 static enum status cut(const char *path, struct parts *parts, struct error *err) {
     if (strlen(path) > PATH_BYTES_MAX)
         return error_set(err, STATUS_INVALID_FIELD, "its name is too long");
-    if (!is_utf8(path))
-        return error_set(err, STATUS_INVALID_FIELD, "its name is not UTF-8");
     if (path[0] == '/')
         return error_set(err, STATUS_INVALID_FIELD, "its path is absolute");
     while (path[0] == '.' && (path[1] == '/' || path[1] == '\0'))
@@ -80,7 +70,7 @@ static enum status cut(const char *path, struct parts *parts, struct error *err)
 }
 
 static bool take_folder(const char *from, char to[DATASET_PERSON_SIZE]) {
-    if (!person_name_valid(from))
+    if (!dataset_person_name(from))
         return false;
     memcpy(to, from, strlen(from) + 1);
     return true;
@@ -121,5 +111,5 @@ enum status dataset_path_parse(const char *path, bool folder, struct dataset_pat
     return error_set(err, STATUS_INVALID_FIELD,
                      folder ? "it is no person's folder"
                             : "it is neither PERSON/PERSON_0001.jpg, .png or .webp nor pairs*.txt "
-                              "or people*.txt");
+                              "or people*.txt (PERSON: letters, digits, . _ - ')");
 }

@@ -3,8 +3,9 @@
  *     PERSON/PERSON_0001.jpg    a photograph: four digits from 0001 on; .jpg, .png or .webp
  *     pairs*.txt people*.txt    a list in LFW's format
  *
- * In an archive a leading "./" may stand before each, and one folder, the same for all. Everything
- * else is refused, so that no name leads out of the folder that it is written to.
+ * PERSON is of letters, digits, '.', '_', '-' and '\'', so that it can stand in a list and in a URL
+ * as it is. In an archive a leading "./" may stand before each, and one folder, the same for all.
+ * Everything else is refused, so that no name leads out of the folder that it is written to.
  */
 #ifndef FACEPAIR_MODEL_DATASET_PATH_H
 #define FACEPAIR_MODEL_DATASET_PATH_H
@@ -16,6 +17,8 @@ enum {
     DATASET_FILE_SIZE = PERSON_NAME_MAX + sizeof("_0001.webp"),
     DATASET_NAME_SIZE = DATASET_PERSON_SIZE + DATASET_FILE_SIZE, /* PERSON/FILE */
 };
+
+bool dataset_person_name(const char *name);
 
 enum dataset_path_kind { DATASET_FOLDER, DATASET_IMAGE, DATASET_LIST };
 

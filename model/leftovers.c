@@ -43,14 +43,16 @@ static bool begins_with(const char *text, const char *word) {
     return strncmp(text, word, strlen(word)) == 0;
 }
 
-/* A model may be called "active.1"; nothing of a model may. */
-static bool is_unfinished(const char *name, bool models) {
+/* A model may be called "active.1", and a data set; nothing of a model may. */
+static bool is_unfinished(const char *name, bool of_model) {
     return begins_with(name, ".new-") || begins_with(name, ".gone-") ||
-           (!models && (begins_with(name, "active.") || begins_with(name, "largest.")));
+           (of_model && (begins_with(name, "active.") || begins_with(name, "largest.")));
 }
 
-/* Of one directory; and, in `models` itself, of the models there. */
-static void sweep(const char *directory, bool models) {
+enum depth { MODELS, MODEL, FLAT };
+
+/* Of one directory; and, in DATA/models itself, of the models there. */
+static void sweep(const char *directory, enum depth depth) {
     DIR *entries = opendir(directory);
     if (!entries)
         return;
@@ -59,18 +61,22 @@ static void sweep(const char *directory, bool models) {
         char path[PATH_MAX];
         if (file_path(path, NULL, "%s/%s", directory, entry->d_name) != STATUS_OK)
             continue;
-        if (is_unfinished(entry->d_name, models))
+        if (is_unfinished(entry->d_name, depth == MODEL))
             leftovers_remove(path);
-        else if (models && entry->d_name[0] != '.')
-            sweep(path, false);
+        else if (depth == MODELS && entry->d_name[0] != '.')
+            sweep(path, MODEL);
     }
     closedir(entries);
 }
 
-void leftovers_sweep(const char *models) {
-    int alone = lock(models, LOCK_EX | LOCK_NB);
+static void sweep_alone(const char *directory, enum depth depth) {
+    int alone = lock(directory, LOCK_EX | LOCK_NB);
     if (alone < 0)
         return;
-    sweep(models, true);
+    sweep(directory, depth);
     close(alone);
 }
+
+void leftovers_sweep(const char *models) { sweep_alone(models, MODELS); }
+
+void leftovers_sweep_flat(const char *directory) { sweep_alone(directory, FLAT); }

@@ -1,4 +1,5 @@
-/* What writers that died have left in DATA/models, and how a dead writer is told from a live one.
+/* What writers that died have left in DATA/models or DATA/datasets, and how a dead writer is told
+ * from a live one.
  *
  * Whatever is not finished has a name that no model and no version has: ".new-XXXXXX" while it is
  * filled, ".gone-VERSION" while it is removed, "active.XXXXXX" while a line is written. Readers
@@ -22,6 +23,8 @@ void leftovers_release(int hold);
 /* Removes every unfinished thing in `models` and in the models there, unless somebody holds it.
  * What cannot be removed (a volume that is read-only here) stays. */
 void leftovers_sweep(const char *models);
+/* The same in one folder, of which the folders below are nobody's business: DATA/datasets. */
+void leftovers_sweep_flat(const char *directory);
 
 /* Removes a directory with all that is in it; no symbolic link is followed. False: something
  * stays. */

@@ -142,6 +142,10 @@ enum status dataset_is_free(struct store *store, const char *name, struct error 
     return status;
 }
 
+enum status store_dataset_free(struct store *store, const char *name, struct error *err) {
+    return dataset_is_free(store, name, err);
+}
+
 static enum status find_free(struct store *store, const char *name, struct store_dataset *dataset,
                              struct error *err) {
     enum status status = store_dataset_get(store, name, dataset, err);

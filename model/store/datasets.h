@@ -57,6 +57,9 @@ enum status store_dataset_list(struct store *store, const char *after, size_t li
 enum status store_dataset_change(struct store *store, const char *name, const char *sha256,
                                  uint64_t bytes, size_t files, struct error *err);
 
+/* STATUS_OK, or STATUS_IN_USE while a job that is not final uses it. */
+enum status store_dataset_free(struct store *store, const char *name, struct error *err);
+
 /* Nobody may use it any more; its files may now be removed. STATUS_NOT_FOUND; STATUS_IN_USE while a
  * job that is not final uses it. Of one that is deleting already: STATUS_OK. A check that is under
  * way loses its claim. */

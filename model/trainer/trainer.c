@@ -4,6 +4,7 @@
 #include "server/log.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 static bool is_done(const struct trainer *trainer) {
     unsigned most = trainer->options->jobs_max;
@@ -36,7 +37,7 @@ static void run(struct trainer *trainer) {
             watch_wait(trainer->watch, trainer->options->idle_ms);
 }
 
-static enum status run_beside_checks(struct trainer *trainer, struct error *err) {
+enum status trainer_run(struct trainer *trainer, struct error *err) {
     pthread_t checks;
     if (pthread_create(&checks, NULL, trainer_check, trainer) != 0)
         return error_set(err, STATUS_INTERNAL, "no thread can be started");
@@ -46,17 +47,30 @@ static enum status run_beside_checks(struct trainer *trainer, struct error *err)
     return STATUS_OK;
 }
 
-enum status trainer_run(const struct trainer_options *options, struct error *err) {
-    struct trainer trainer = {.options = options};
+enum status trainer_begin(const struct trainer_options *options, struct trainer **begun,
+                          struct error *err) {
     const struct store_options store = {.data = options->data};
-    enum status status = watch_start(options, &trainer.watch, err);
+    struct trainer *trainer = calloc(1, sizeof *trainer);
+    if (!trainer)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    trainer->options = options;
+    enum status status = watch_start(options, &trainer->watch, err);
     if (status == STATUS_OK)
         status = background_become(&options->background, err);
     if (status == STATUS_OK)
-        status = store_open(&store, &trainer.store, err);
-    if (status == STATUS_OK)
-        status = run_beside_checks(&trainer, err);
-    store_close(trainer.store);
-    watch_stop(trainer.watch);
-    return status;
+        status = store_open(&store, &trainer->store, err);
+    if (status != STATUS_OK) {
+        trainer_end(trainer);
+        return status;
+    }
+    *begun = trainer;
+    return STATUS_OK;
+}
+
+void trainer_end(struct trainer *trainer) {
+    if (!trainer)
+        return;
+    watch_stop(trainer->watch);
+    store_close(trainer->store);
+    free(trainer);
 }

@@ -35,9 +35,17 @@ struct trainer_options {
     struct image_limits limits; /* of the photographs of data sets */
 };
 
-/* network_runtime_open() has been called, and there are no other threads. Runs until SIGTERM or
- * SIGINT, or until jobs_max jobs have ended. Signals are blocked in all threads from here on;
- * SIGUSR1 only wakes it up. STATUS_INTERNAL: the store cannot be opened. */
-enum status trainer_run(const struct trainer_options *options, struct error *err);
+struct trainer;
+
+/* On the first thread, before there are others. The process steps back behind the others (but for
+ * the watch, which begins here), so threads that are started after it do. Signals are blocked in
+ * all threads from here on; SIGUSR1 only wakes it up. options: borrowed until the end.
+ * STATUS_INTERNAL: the store cannot be opened, or the parent is gone. */
+enum status trainer_begin(const struct trainer_options *options, struct trainer **trainer,
+                          struct error *err);
+/* network_runtime_open() has been called. Runs until SIGTERM or SIGINT, or until jobs_max jobs have
+ * ended. STATUS_INTERNAL: no thread can be started. */
+enum status trainer_run(struct trainer *trainer, struct error *err);
+void trainer_end(struct trainer *trainer); /* NULL is allowed */
 
 #endif

@@ -35,7 +35,8 @@ enum {
     HTTP_BODY_RATE_MIN = 1024,                 /* bytes a second … */
     HTTP_BODY_RATE_GRACE_US = 5 * 1000 * 1000, /* … after this long */
     HTTP_PARAMETER_MAX = 255,
-    HTTP_QUERY_MAX = 8, /* parameters, each of at most HTTP_PARAMETER_MAX bytes */
+    HTTP_SEGMENTS_MAX = 2, /* in braces, of one path */
+    HTTP_QUERY_MAX = 8,    /* parameters, each of at most HTTP_PARAMETER_MAX bytes */
     /* libmicrohttpd's memory for one connection. Half of it is the read buffer. Above 32 KiB it
      * comes from mmap, so that the bytes of a body go back to the kernel with the connection. */
     HTTP_CONNECTION_BYTES = 64 * 1024,
@@ -70,7 +71,7 @@ struct http_request {
     bool preflight; /* an OPTIONS of CORS, answered by the runtime */
     const struct http_endpoint *endpoint;
     char id[65];
-    char parameter[HTTP_PARAMETER_MAX + 1];
+    char parameter[HTTP_SEGMENTS_MAX][HTTP_PARAMETER_MAX + 1];
     char allow[64]; /* methods of a path that has others */
 
     /* the body */

@@ -18,7 +18,11 @@ const char *http_request_header(const struct http_request *request, const char *
 }
 
 const char *http_request_parameter(const struct http_request *request) {
-    return request->parameter[0] ? request->parameter : NULL;
+    return request->parameter[0][0] ? request->parameter[0] : NULL;
+}
+
+const char *http_request_second_parameter(const struct http_request *request) {
+    return request->parameter[1][0] ? request->parameter[1] : NULL;
 }
 
 const char *http_request_query(const struct http_request *request, const char *name) {

@@ -53,11 +53,12 @@ struct http_body_limits {
 
 struct http_endpoint {
     const char *method; /* "GET", "POST", … (HEAD is answered wherever GET is) */
-    const char *path;  /* "/v1/models/{model}": a segment in braces matches one non-empty segment of
-                          at most 255 bytes, raw; of two that match, the first in the table serves */
-    const char *route; /* the label of logs and metrics; an alias names the route it is for */
-    unsigned listeners;                  /* HTTP_PUBLIC | … */
-    bool probe;                          /* answered without the Host and Origin guards */
+    const char *path;   /* "/v1/models/{model}": a segment in braces, of which there may be two,
+                           matches   one non-empty segment of at most 255 bytes, raw; of two paths that
+                           match, the first in the table serves */
+    const char *route;  /* the label of logs and metrics; an alias names the route it is for */
+    unsigned listeners; /* HTTP_PUBLIC | … */
+    bool probe;         /* answered without the Host and Origin guards */
     const struct http_body_limits *body; /* NULL: no body is accepted */
     const char *const *query; /* names of the parameters it takes, NULL at the end; NULL: none */
     /* From the header alone; NULL: admit all. Other than STATUS_OK is answered as a problem and the
@@ -88,8 +89,9 @@ const char *http_request_id(
     const struct http_request *request); /* the client's X-Request-Id when well-formed, else ours */
 const char *http_request_header(const struct http_request *request,
                                 const char *name); /* first value, NULL: absent */
-const char *http_request_parameter(
-    const struct http_request *request); /* the segment in braces, raw; NULL: none */
+/* The segment in braces, raw, and of two the first; NULL: none. */
+const char *http_request_parameter(const struct http_request *request);
+const char *http_request_second_parameter(const struct http_request *request);
 /* A parameter of the query, its escapes undone; NULL: absent. Each name stands there once. */
 const char *http_request_query(const struct http_request *request, const char *name);
 unsigned

@@ -2,6 +2,7 @@
  * NAME@VERSION) is accepted, so that no two spellings of a path mean the same. */
 #include "server/http/connection.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -13,21 +14,31 @@ static bool escapes_allowed(const char *path) {
     return true;
 }
 
-/* Matches `path` with "/fixed/{name}/fixed"; the bytes of the segment in braces go to *value. */
-static bool path_matches(const char *pattern, const char *path, const char **value,
-                         size_t *value_size) {
+struct segments {
+    size_t count;
+    struct {
+        const char *text;
+        size_t size;
+    } list[HTTP_SEGMENTS_MAX];
+};
+
+/* Matches `path` with "/fixed/{name}/fixed"; the segments in braces go to *segments. */
+static bool path_matches(const char *pattern, const char *path, struct segments *segments) {
+    segments->count = 0;
     while (*pattern) {
         if (*pattern != '{') {
             if (*pattern++ != *path++)
                 return false;
             continue;
         }
-        *value = path;
-        *value_size = strcspn(path, "/");
-        path += *value_size;
-        pattern = strchr(pattern, '}') + 1;
-        if (*value_size == 0 || *value_size > HTTP_PARAMETER_MAX)
+        size_t size = strcspn(path, "/");
+        if (size == 0 || size > HTTP_PARAMETER_MAX)
             return false;
+        assert(segments->count < HTTP_SEGMENTS_MAX);
+        segments->list[segments->count].text = path;
+        segments->list[segments->count++].size = size;
+        path += size;
+        pattern = strchr(pattern, '}') + 1;
     }
     return *path == '\0';
 }
@@ -50,17 +61,16 @@ static void allow_add(struct http_request *request, const char *method) {
 enum status route_find(struct http_request *request, struct error *err) {
     const struct http_application *application = request->listener->application;
     unsigned role = request->listener->options.role;
-    const char *value = NULL;
-    size_t value_size = 0;
+    struct segments segments;
     for (size_t i = 0; escapes_allowed(request->path) && application->endpoints[i]; i++) {
         const struct http_endpoint *endpoint = application->endpoints[i];
         if (!(endpoint->listeners & role) ||
-            !path_matches(endpoint->path, request->path, &value, &value_size))
+            !path_matches(endpoint->path, request->path, &segments))
             continue;
         if (method_serves(endpoint->method, request->method)) {
             request->endpoint = endpoint;
-            if (value_size > 0)
-                memcpy(request->parameter, value, value_size);
+            for (size_t s = 0; s < segments.count; s++)
+                memcpy(request->parameter[s], segments.list[s].text, segments.list[s].size);
             return STATUS_OK;
         }
         allow_add(request, endpoint->method);

@@ -1,0 +1,177 @@
+/* Removing one person from a data set. */
+#include "model/dataset_manifest.h"
+#include "model/dataset_person.h"
+#include "tests/unit/folder.h"
+
+#include <stdbool.h>
+
+static struct folder folder;
+static struct dataset_manifest manifest;
+static struct dataset_left left;
+static struct error err;
+
+static int start(void **state) {
+    (void)state;
+    folder = folder_create();
+    manifest = (struct dataset_manifest){0};
+    return 0;
+}
+
+static int stop(void **state) {
+    (void)state;
+    folder_remove(&folder);
+    dataset_manifest_release(&manifest);
+    return 0;
+}
+
+static void add(const char *name, const char *text) {
+    char sha256[DIGEST_TEXT_SIZE], path[256];
+    digest_bytes(text, strlen(text), sha256);
+    snprintf(path, sizeof path, "datasets/set/%s", name);
+    folder_write_text(&folder, path, text);
+    assert_int_equal(dataset_manifest_add(&manifest, name, sha256, &err), STATUS_OK);
+}
+
+static void add_people(void) {
+    static const char *const names[] = {
+        "Ada/Ada_0001.jpg", "Ada/Ada_0002.jpg", "Ada_Lovelace/Ada_Lovelace_0001.jpg",
+        "Bo/Bo_0001.jpg",   "Bo/Bo_0002.jpg",   "Cy/Cy_0001.jpg"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        add(names[i], names[i]);
+}
+
+static void write_manifest(void) {
+    char sha256[DIGEST_TEXT_SIZE], path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/datasets/set", folder.path);
+    assert_int_equal(dataset_manifest_write(&manifest, path, sha256, &err), STATUS_OK);
+}
+
+static void remove_person(const char *person) {
+    if (dataset_person_remove(folder.path, "set", person, &left, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+}
+
+static bool is_there(const char *name) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/datasets/set/%s", folder.path, name);
+    return access(path, F_OK) == 0;
+}
+
+static void assert_text(const char *name, const char *expected) {
+    char path[PATH_MAX], text[1024] = "";
+    snprintf(path, sizeof path, "%s/datasets/set/%s", folder.path, name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    assert_string_equal(text, expected);
+}
+
+/* The manifest tells of the files as they are, and the digest is the manifest's. */
+static void assert_manifest_holds(void) {
+    char command[PATH_MAX], path[PATH_MAX], sha256[DIGEST_TEXT_SIZE];
+    snprintf(command, sizeof command,
+             "cd %s/datasets/set && sha256sum --quiet --strict -c files.sha256", folder.path);
+    assert_int_equal(system(command), 0);
+    snprintf(path, sizeof path, "%s/datasets/set/files.sha256", folder.path);
+    assert_int_equal(digest_file(path, sha256, &err), STATUS_OK);
+    assert_string_equal(sha256, left.sha256);
+}
+
+static void the_photographs_go_and_nobody_elses(void **state) {
+    (void)state;
+    add_people();
+    write_manifest();
+    remove_person("Ada");
+    assert_int_equal(left.removed, 2);
+    assert_int_equal(left.files, 4);
+    assert_false(is_there("Ada"));
+    assert_true(is_there("Ada_Lovelace/Ada_Lovelace_0001.jpg"));
+    assert_manifest_holds();
+}
+
+static void nobody_of_that_name_changes_nothing(void **state) {
+    (void)state;
+    add_people();
+    write_manifest();
+    remove_person("Dee");
+    assert_int_equal(left.removed, 0);
+    assert_int_equal(left.files, 6);
+    assert_manifest_holds();
+}
+
+static void a_people_list_loses_a_line(void **state) {
+    (void)state;
+    add_people();
+    add("people.txt", "3\nAda\t2\nAda_Lovelace\t1\nBo\t2\n");
+    add("peopleFolds.txt", "2\n2\nAda\t2\nCy\t1\n1\nBo\t2\n");
+    write_manifest();
+    remove_person("Ada");
+    assert_text("people.txt", "2\nAda_Lovelace\t1\nBo\t2\n");
+    assert_text("peopleFolds.txt", "2\n1\nCy\t1\n1\nBo\t2\n");
+    assert_manifest_holds();
+}
+
+static void a_pairs_list_keeps_its_form(void **state) {
+    (void)state;
+    add_people();
+    add("pairs.txt", "2\nAda\t1\t2\nBo\t1\t2\nBo\t1\tCy\t1\nCy\t1\tBo\t2\n");
+    add("pairsFolds.txt", "2\t1\nBo\t1\t2\nBo\t1\tCy\t1\nBo\t1\t2\nCy\t1\tBo\t1\n");
+    write_manifest();
+    remove_person("Ada");
+    assert_text("pairs.txt", "1\nBo\t1\t2\nBo\t1\tCy\t1\n");
+    assert_text("pairsFolds.txt", "2\t1\nBo\t1\t2\nBo\t1\tCy\t1\nBo\t1\t2\nCy\t1\tBo\t1\n");
+    assert_manifest_holds();
+}
+
+static void a_list_in_which_nobody_is_left_goes(void **state) {
+    (void)state;
+    add_people();
+    add("pairs.txt", "1\nAda\t1\t2\nBo\t1\tCy\t1\n");
+    add("people.txt", "1\nAda\t2\n");
+    write_manifest();
+    remove_person("Ada");
+    assert_false(is_there("pairs.txt") || is_there("people.txt"));
+    assert_int_equal(left.files, 4);
+    assert_manifest_holds();
+}
+
+static void a_list_that_cannot_be_read_goes_too(void **state) {
+    (void)state;
+    add_people();
+    add("people.txt", "Ada and others\n");
+    write_manifest();
+    remove_person("Ada");
+    assert_false(is_there("people.txt"));
+    assert_manifest_holds();
+}
+
+static void what_was_broken_off_is_ended(void **state) {
+    (void)state;
+    add_people();
+    add("people.txt", "2\nAda\t2\nBo\t2\n");
+    write_manifest();
+    /* As after the list was written and the photographs went, but not the manifest. */
+    folder_write_text(&folder, "datasets/set/people.txt", "1\nBo\t2\n");
+    char path[PATH_MAX];
+    for (int i = 1; i <= 2; i++) {
+        snprintf(path, sizeof path, "%s/datasets/set/Ada/Ada_000%d.jpg", folder.path, i);
+        assert_int_equal(unlink(path), 0);
+    }
+    remove_person("Ada");
+    assert_int_equal(left.removed, 2);
+    assert_text("people.txt", "1\nBo\t2\n");
+    assert_manifest_holds();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+        TEST(the_photographs_go_and_nobody_elses), TEST(nobody_of_that_name_changes_nothing),
+        TEST(a_people_list_loses_a_line),          TEST(a_pairs_list_keeps_its_form),
+        TEST(a_list_in_which_nobody_is_left_goes), TEST(a_list_that_cannot_be_read_goes_too),
+        TEST(what_was_broken_off_is_ended),
+#undef TEST
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
