@@ -6,6 +6,7 @@
 #include "api/follow.h"
 #include "api/problem.h"
 #include "api/routes.h"
+#include "api/supervisor.h"
 #include "api/swap.h"
 #include "api/upload.h"
 #include "model/dataset_folder.h"
@@ -113,6 +114,8 @@ static enum status start(struct service *service, struct error *err) {
         status = disk_start(service, err);
     if (status == STATUS_OK)
         status = follow_start(service, &service->follow, err);
+    if (status == STATUS_OK && options->trainer)
+        status = supervisor_start(service, options->trainer, &service->supervisor, err);
     return status;
 }
 
@@ -147,6 +150,7 @@ void service_destroy(struct service *service) {
         return;
     if (service->follow)
         follow_pause(service->follow);
+    supervisor_stop(service->supervisor);
     pool_destroy(service->upload_threads);
     pool_destroy(service->disk);
     loop_flush(service->loop); /* the last look may have come back */

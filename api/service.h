@@ -50,8 +50,9 @@ struct service_options {
     const char *keys_file;      /* of the callers' keys; NULL: whoever reaches it may call */
     const char *token_key_file; /* NULL: a key that ends with this process */
     unsigned token_lifetime_s;
-    bool keeps_store;          /* data sets and jobs are this process's */
-    bool allow_raw_embeddings; /* whoever calls may have and hand in components */
+    bool keeps_store;                         /* data sets and jobs are this process's */
+    const struct supervisor_options *trainer; /* NULL: none is started; borrowed at creation only */
+    bool allow_raw_embeddings;                /* whoever calls may have and hand in components */
     struct service_limits limits;
 };
 
@@ -71,6 +72,7 @@ struct service {
     struct pool *disk;
     struct follow *follow;
     struct store *store; /* the disk thread's, once that runs; NULL: this process keeps none */
+    struct supervisor *supervisor; /* NULL: no trainer is started here */
     struct pool *upload_threads;
     unsigned uploads;                       /* under way */
     struct dataset_upload *dataset_uploads; /* whose bodies come */

@@ -11,6 +11,7 @@ struct cli_command {
 };
 
 int cli_serve(int argc, char **argv);
+int cli_trainer(int argc, char **argv);
 int cli_import(int argc, char **argv);
 int cli_evaluate(int argc, char **argv);
 int cli_verify(int argc, char **argv);

@@ -12,13 +12,15 @@ static const enum prepare_no_face NO_FACE_OF[] = {PREPARE_REJECT, PREPARE_CENTRE
 
 enum { BAR_WIDTH = 40 };
 
-static void progress(size_t done, size_t total) {
+static bool progress(void *context, size_t done, size_t total) {
+    (void)context;
     char bar[BAR_WIDTH + 1];
     size_t filled = done * BAR_WIDTH / total;
     memset(bar, '#', filled);
     memset(bar + filled, '.', BAR_WIDTH - filled);
     bar[BAR_WIDTH] = '\0';
     fprintf(stderr, "\r[%s] %zu/%zu images%s", bar, done, total, done == total ? "\n" : "");
+    return true;
 }
 
 /* A photograph without a face is counted; one that cannot be read makes every number worthless. */
@@ -47,13 +49,15 @@ enum status faces_embed(struct session *session, const struct faces_options *opt
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         faces->photographs[i].name = names[i];
     const struct photographs_options photographs = {
+        .data = session->data,
         .directory = options->directory,
+        .threads = session->threads,
         .face = FACE_OF[options->which],
         .no_face = NO_FACE_OF[options->without],
         .progress = isatty(STDERR_FILENO) ? progress : NULL,
     };
     if (status == STATUS_OK)
-        status = photographs_embed(session, &photographs, faces->photographs, count,
+        status = photographs_embed(&photographs, session->version, faces->photographs, count,
                                    faces->embeddings, err);
     if (status == STATUS_OK)
         status = count_faces(faces, err);

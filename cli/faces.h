@@ -3,7 +3,8 @@
 #ifndef FACEPAIR_CLI_FACES_H
 #define FACEPAIR_CLI_FACES_H
 
-#include "cli/photographs.h"
+#include "cli/session.h"
+#include "model/photographs.h"
 
 /* The words of --face and --no-face, in the order of their indexes below. */
 extern const char *const FACES_WHICH[];   /* largest, centre, only */

@@ -1,8 +1,9 @@
 /* `facepair verify A B`: the service's question, answered in process. */
 #include "cli/command.h"
-#include "cli/photographs.h"
+#include "cli/session.h"
 #include "model/decision.h"
 #include "model/json.h"
+#include "model/photographs.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -62,10 +63,12 @@ static enum status compare(struct run *run, struct error *err) {
     float *embeddings = calloc((size_t)SIDES * length, sizeof(float));
     if (!embeddings)
         return error_set(err, STATUS_INTERNAL, "out of memory");
-    const struct photographs_options options = {.face = FACE_OF[run->settings.face],
+    const struct photographs_options options = {.data = run->session.data,
+                                                .threads = run->session.threads,
+                                                .face = FACE_OF[run->settings.face],
                                                 .no_face = PREPARE_REJECT};
     enum status status =
-        photographs_embed(&run->session, &options, run->photographs, SIDES, embeddings, err);
+        photographs_embed(&options, run->session.version, run->photographs, SIDES, embeddings, err);
     if (status == STATUS_OK)
         status = check_photographs(run, err);
     if (status == STATUS_OK) {

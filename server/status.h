@@ -42,6 +42,7 @@ extern "C" {
     X(WRONG_STATE, 409, "wrong_state", "The state does not allow it")                              \
     X(DATASET_EXISTS, 409, "dataset_exists", "The data set exists with other content")             \
     X(NOT_LOADABLE, 409, "not_loadable", "The version cannot be loaded")                           \
+    X(NOT_TRAINABLE, 409, "not_trainable", "The model cannot be trained")                          \
     X(BODY_TOO_LARGE, 413, "body_too_large", "The body is too large")                              \
     X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", "The content type is not supported")  \
     X(MISDIRECTED_REQUEST, 421, "misdirected_request", "The Host is not served here")              \

@@ -48,10 +48,11 @@ static enum status find_waiting(struct store *store, enum job_kind kind, char id
 static enum status take(struct store *store, const struct job_row *row, const char *runner,
                         uint64_t lease_ms, struct store_claim *claim, struct error *err) {
     struct query query =
-        query_open(store, "UPDATE jobs SET claim = claim + 1, runner = ?, lease_ms = ?"
-                          " WHERE sequence = ? RETURNING claim");
+        query_open(store, "UPDATE jobs SET claim = claim + 1, runner = ?1, lease_ms = ?2 + ?3,"
+                          " claimed_ms = ?2 WHERE sequence = ?4 RETURNING claim");
     query_bind_text(&query, runner);
-    query_bind_integer(&query, (int64_t)(store->now_ms() + lease_ms));
+    query_bind_integer(&query, (int64_t)store->now_ms());
+    query_bind_integer(&query, (int64_t)lease_ms);
     query_bind_integer(&query, row->sequence);
     claim->attempt = row->attempt;
     claim->number = query_row(&query) ? (uint64_t)query_integer(&query) : 0;

@@ -94,8 +94,10 @@ enum status job_move(struct store *store, struct job_row *row, enum job_state to
 }
 
 enum status job_release_claim(struct store *store, const struct job_row *row, struct error *err) {
-    struct query query =
-        query_open(store, "UPDATE jobs SET runner = '', lease_ms = 0 WHERE sequence = ?");
+    struct query query = query_open(
+        store, "UPDATE jobs SET runner = '', lease_ms = 0,"
+               " computed_ms = computed_ms + max(?1 - claimed_ms, 0) WHERE sequence = ?2");
+    query_bind_integer(&query, (int64_t)store->now_ms());
     query_bind_integer(&query, row->sequence);
     return query_run(&query, NULL, err);
 }

@@ -51,8 +51,9 @@ static unsigned index_of(const char *word, const char *const *words, unsigned co
 }
 
 #define COLUMNS                                                                                    \
-    "sequence, id, kind, state, created_ms, started_ms, finished_ms, attempt, pause_wished,"       \
-    " base_model, base_version, dataset, dataset_sha256, resume_from, spec, epoch, step, steps,"   \
+    "sequence, id, kind, state, created_ms, started_ms, finished_ms, computed_ms, attempt,"        \
+    " pause_wished, base_model, base_version, dataset, dataset_sha256, resume_from, spec, epoch, " \
+    "step, steps,"                                                                                 \
     " eta_s, best_epoch, best_validation_loss, result_model, result_version, result_evaluation,"   \
     " error_code, error_message, better, promotion, promotion_reason"
 #define TEXT(field) query_text(query, field, sizeof field)
@@ -69,6 +70,7 @@ static int64_t read_row(struct query *query, struct store_job *job) {
     job->created_ms = (uint64_t)query_integer(query);
     job->started_ms = (uint64_t)query_integer(query);
     job->finished_ms = (uint64_t)query_integer(query);
+    job->computed_ms = (uint64_t)query_integer(query);
     job->attempt = (unsigned)query_integer(query);
     job->pause_wished = query_integer(query) != 0;
     TEXT(job->base_model);

@@ -45,6 +45,7 @@ struct store_job {
     enum job_kind kind;
     enum job_state state;
     uint64_t created_ms, started_ms, finished_ms;
+    uint64_t computed_ms;                  /* under claims that have ended */
     unsigned attempt;                      /* from 1 */
     bool pause_wished;                     /* while it runs */
     char base_model[STORE_NAME_SIZE];      /* as it was asked for, and … */

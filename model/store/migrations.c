@@ -25,6 +25,8 @@ static const char *const STEPS[] = {
     " claim INTEGER NOT NULL DEFAULT 0,"
     " runner TEXT NOT NULL DEFAULT '',"
     " lease_ms INTEGER NOT NULL DEFAULT 0,"
+    " claimed_ms INTEGER NOT NULL DEFAULT 0,"
+    " computed_ms INTEGER NOT NULL DEFAULT 0,"
     " pause_wished INTEGER NOT NULL DEFAULT 0,"
     " base_model TEXT NOT NULL,"
     " base_version TEXT NOT NULL,"

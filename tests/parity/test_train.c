@@ -44,9 +44,11 @@ struct subject {
     char before[96], after[96];                   /* saved weights */
 };
 
-/* A training under way: the batch for evaluation has been drawn. */
+/* A training under way on rows that were computed once, as fine-tuning does it: the batch for
+ * evaluation has been drawn. */
 struct course {
     struct network_train *train;
+    struct made_up_people rows; /* of the people's images */
     struct made_up_pairs pairs;
 };
 
@@ -91,7 +93,20 @@ static void subject_close(struct subject *s) {
 }
 
 static struct network_train_batch draw(const struct subject *s, struct course *course) {
-    return made_up_pairs_draw(&course->pairs, &s->people, s->recipe->pairs);
+    return made_up_pairs_draw(&course->pairs, &course->rows, s->recipe->pairs);
+}
+
+/* people as rows of the training; to be released. */
+static struct made_up_people freeze(struct network_train *train,
+                                    const struct made_up_people *people) {
+    enum { IMAGES = MADE_UP_PEOPLE * MADE_UP_IMAGES };
+    struct made_up_people rows = {.image_floats = network_train_row_values(train)};
+    struct error err;
+    rows.images = calloc(IMAGES * rows.image_floats, sizeof(float));
+    assert_non_null(rows.images);
+    if (network_train_freeze(train, people->images, IMAGES, rows.images, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    return rows;
 }
 
 static struct network_train_options options_of(const struct subject *s) {
@@ -103,10 +118,12 @@ static struct network_train_options options_of(const struct subject *s) {
 static struct course course_begin(const struct subject *s,
                                   const struct network_train_options *options,
                                   struct network_train_batch *evaluation) {
-    struct course course = {.pairs = made_up_pairs_create(s->recipe->pairs_seed, &s->people)};
+    struct course course;
     struct error err;
     if (network_train_begin(&s->card, s->weights, options, &course.train, &err) != STATUS_OK)
         fail_msg("%s", err.detail);
+    course.rows = freeze(course.train, &s->people);
+    course.pairs = made_up_pairs_create(s->recipe->pairs_seed, &course.rows);
     struct network_train_batch batch = draw(s, &course);
     if (evaluation)
         *evaluation = batch;
@@ -115,6 +132,7 @@ static struct course course_begin(const struct subject *s,
 
 static void course_end(struct course *course) {
     network_train_end(course->train);
+    made_up_people_release(&course->rows);
     made_up_pairs_release(&course->pairs);
 }
 
@@ -157,8 +175,8 @@ static void follow(struct subject *s) {
         s->our_losses[i] = step(&course, &batch);
     }
     save(&course, s->after);
-    struct made_up_pairs again = made_up_pairs_create(s->recipe->pairs_seed, &s->people);
-    batch = made_up_pairs_draw(&again, &s->people, s->recipe->pairs);
+    struct made_up_pairs again = made_up_pairs_create(s->recipe->pairs_seed, &course.rows);
+    batch = made_up_pairs_draw(&again, &course.rows, s->recipe->pairs);
     s->our_evaluations[2] = evaluate(&course, &batch);
     made_up_pairs_release(&again);
     course_end(&course);
@@ -203,7 +221,7 @@ static int first_step_off(const struct subject *s, enum mistake mistake, double 
     if (mistake == MARGIN_TWO)
         options.margin = 2;
     if (mistake == EVERYTHING_TRAINED)
-        options.last_blocks = NETWORK_TRAIN_EVERYTHING;
+        options.trainable = "all";
     struct course course = course_begin(s, &options, NULL);
     int i = 0;
     for (; i < STEPS; i++) {
@@ -273,13 +291,12 @@ static void only_the_last_block_moves(void **state) {
 
 static void more_moves_where_more_is_trained(void **state) {
     static const struct {
-        uint32_t last_blocks;
-        const char *moved;
-    } scopes[] = {{2, "blocks."}, {NETWORK_TRAIN_EVERYTHING, ""}};
+        const char *trainable, *moved;
+    } scopes[] = {{"last_2", "blocks."}, {"all", ""}};
     const struct subject *vit = *state;
     for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++) {
         struct network_train_options options = NETWORK_TRAIN_OPTIONS_DEFAULT;
-        options.last_blocks = scopes[i].last_blocks;
+        options.trainable = scopes[i].trainable;
         struct course course = course_begin(vit, &options, NULL);
         struct network_train_batch batch = draw(vit, &course);
         char saved[128];

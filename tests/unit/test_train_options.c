@@ -96,11 +96,11 @@ static void the_ends_of_the_ranges_are_where_they_are_said_to_be(void **state) {
 
 static void more_blocks_than_there_are_cannot_be_trained_nor_none(void **state) {
     const struct subject *s = *state;
-    static const uint32_t counts[] = {0, 3, UINT32_MAX - 1};
+    static const char *const counts[] = {"last_0", "last_3", "last_99999999999999999999"};
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         struct network_train_options options = NETWORK_TRAIN_OPTIONS_DEFAULT;
-        options.last_blocks = counts[i];
-        assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "last_blocks");
+        options.trainable = counts[i];
+        assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "trainable");
     }
 }
 

@@ -6,12 +6,12 @@
 
 adam::adam(const std::vector<at::Tensor> &parameters, const adam_rates &given) : rates(given) {
     for (const at::Tensor &parameter : parameters)
-        states.push_back({parameter, at::zeros_like(parameter), at::zeros_like(parameter)});
+        moments.push_back({parameter, at::zeros_like(parameter), at::zeros_like(parameter)});
 }
 
 void adam::forget_gradients() {
-    for (state &state : states)
-        state.parameter.mutable_grad().reset();
+    for (adam_moments &of : moments)
+        of.parameter.mutable_grad().reset();
 }
 
 void adam::step() {
@@ -19,11 +19,11 @@ void adam::step() {
     steps++;
     double t = static_cast<double>(steps);
     double correction1 = 1 - std::pow(rates.beta1, t), correction2 = 1 - std::pow(rates.beta2, t);
-    for (state &state : states) {
-        const at::Tensor &gradient = state.parameter.grad();
-        state.m.mul_(rates.beta1).add_(gradient, 1 - rates.beta1);
-        state.v.mul_(rates.beta2).addcmul_(gradient, gradient, 1 - rates.beta2);
-        at::Tensor root = (state.v / correction2).sqrt_().add_(rates.epsilon);
-        state.parameter.addcdiv_(state.m, root, -rates.learning_rate / correction1);
+    for (adam_moments &of : moments) {
+        const at::Tensor &gradient = of.parameter.grad();
+        of.m.mul_(rates.beta1).add_(gradient, 1 - rates.beta1);
+        of.v.mul_(rates.beta2).addcmul_(gradient, gradient, 1 - rates.beta2);
+        at::Tensor root = (of.v / correction2).sqrt_().add_(rates.epsilon);
+        of.parameter.addcdiv_(of.m, root, -rates.learning_rate / correction1);
     }
 }

@@ -18,6 +18,11 @@ struct adam_rates {
     double learning_rate, beta1, beta2, epsilon;
 };
 
+/* θ, m and v of one tensor. */
+struct adam_moments {
+    at::Tensor parameter, m, v;
+};
+
 class adam {
   public:
     /* parameters: leaves that require a gradient; moved in place. */
@@ -26,12 +31,7 @@ class adam {
     void step();             /* by the gradients that a backward pass has left */
 
     adam_rates rates;
-
-  private:
-    struct state {
-        at::Tensor parameter, m, v;
-    };
-    std::vector<state> states;
+    std::vector<adam_moments> moments; /* in the order of the parameters */
     uint64_t steps = 0;
 };
 

@@ -29,13 +29,13 @@ namespace {
 
 constexpr int64_t SIDE = 150, EMBEDDING = 128, STEM_CHANNELS = 32, STEM_SIDE = 72, POOLED_SIDE = 35;
 
-struct stage {
+struct plan {
     int64_t channels;
     bool down;
 };
-constexpr stage STAGES[] = {{32, false}, {32, false},  {32, false},  {64, true},   {64, false},
-                            {64, false}, {64, false},  {128, true},  {128, false}, {128, false},
-                            {256, true}, {256, false}, {256, false}, {256, true}};
+constexpr plan BLOCKS[] = {{32, false}, {32, false},  {32, false},  {64, true},   {64, false},
+                           {64, false}, {64, false},  {128, true},  {128, false}, {128, false},
+                           {256, true}, {256, false}, {256, false}, {256, true}};
 
 struct block {
     convolution conv1, conv2;
@@ -61,33 +61,39 @@ struct block {
     }
 };
 
-class dlib_resnet : public architecture {
+class dlib_resnet : public chain {
   public:
     explicit dlib_resnet(weights &weights) {
         stem = load(weights, "stem", {STEM_CHANNELS, 3, 7, 7}, 2, 0, SIDE);
-        int64_t channels = STEM_CHANNELS, side = POOLED_SIDE;
-        for (const stage &stage : STAGES) {
-            std::string name = "blocks." + std::to_string(blocks.size());
-            int64_t out = stage.channels, inner = stage.down ? (side - 3) / 2 + 1 : side;
-            blocks.push_back({load(weights, name + ".conv1", {out, channels, 3, 3},
-                                   stage.down ? 2 : 1, stage.down ? 0 : 1, side),
-                              load(weights, name + ".conv2", {out, out, 3, 3}, 1, 1, inner), out,
-                              stage.down});
-            side = stage.down ? side / 2 : side;
-            channels = out;
-        }
-        head = weights.take("head.weight", {EMBEDDING, channels});
+        channels = {STEM_CHANNELS};
+        sides = {POOLED_SIDE};
+        for (const plan &plan : BLOCKS)
+            add(weights, plan);
+        head = weights.take("head.weight", {EMBEDDING, channels.back()});
     }
 
-    at::Tensor embed(const at::Tensor &faces) override {
-        at::Tensor x = stem.relu(faces.contiguous(at::MemoryFormat::ChannelsLast));
-        x = at::max_pool2d(x, 3, 2);
-        for (const block &block : blocks)
-            x = block(x);
-        return at::linear(x.mean({2, 3}), head);
+    size_t blocks() const override { return std::size(BLOCKS); }
+
+    std::vector<int64_t> input_shape(size_t index) const override {
+        if (index == 0)
+            return {3, SIDE, SIDE};
+        if (index > std::size(BLOCKS) + 1)
+            return {EMBEDDING};
+        return {channels[index - 1], sides[index - 1], sides[index - 1]};
     }
 
   private:
+    at::Tensor stage(size_t index, const at::Tensor &given) override {
+        at::Tensor x = given.contiguous(at::MemoryFormat::ChannelsLast);
+        if (index == 0)
+            return at::max_pool2d(stem.relu(x), 3, 2);
+        if (index <= std::size(BLOCKS))
+            return residual[index - 1](x);
+        return at::linear(x.mean({2, 3}), head);
+    }
+
+    const char *end_prefix() const override { return "head."; }
+
     static convolution load(weights &weights, const std::string &name, std::vector<int64_t> shape,
                             int64_t stride, int64_t padding, int64_t side) {
         constexpr int64_t USUAL_BATCH = 2; /* a lone pair */
@@ -98,14 +104,27 @@ class dlib_resnet : public architecture {
                 {USUAL_BATCH, shape[1], side, side}};
     }
 
+    void add(weights &weights, const plan &plan) {
+        std::string name = "blocks." + std::to_string(residual.size());
+        int64_t in = channels.back(), side = sides.back(), out = plan.channels;
+        int64_t inner = plan.down ? (side - 3) / 2 + 1 : side;
+        residual.push_back({load(weights, name + ".conv1", {out, in, 3, 3}, plan.down ? 2 : 1,
+                                 plan.down ? 0 : 1, side),
+                            load(weights, name + ".conv2", {out, out, 3, 3}, 1, 1, inner), out,
+                            plan.down});
+        channels.push_back(out);
+        sides.push_back(plan.down ? side / 2 : side);
+    }
+
     convolution stem;
-    std::vector<block> blocks;
-    at::Tensor head; /* (128, 256) */
+    std::vector<block> residual;
+    std::vector<int64_t> channels, sides; /* before each block, and after the last */
+    at::Tensor head;                      /* (128, 256) */
 };
 
 } // namespace
 
-std::unique_ptr<architecture> dlib_resnet_create(const struct card &card, weights &weights) {
+std::unique_ptr<chain> dlib_resnet_create(const struct card &card, weights &weights) {
     if (card.input.kind != CARD_INPUT_CHIP || card.input.side != SIDE ||
         card.embedding.network_length != EMBEDDING)
         throw std::runtime_error("dlib-resnet takes chips of side 150 and gives 128 numbers");

@@ -1,32 +1,22 @@
 /* train.h's functions over libtorch. */
 #include "model/network/train.h"
-#include "model/network/torch/adam.h"
-#include "model/network/torch/architecture.h"
 #include "model/network/torch/guard.h"
+#include "model/network/torch/losses.h"
 #include "model/network/torch/runtime.h"
+#include "model/network/torch/train_state.h"
+#include "model/network/torch/trainable.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/pairwise_distance.h>
-#include <algorithm>
+#include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
 
-struct network_train {
-    std::unique_ptr<architecture> arch;
-    std::vector<parameter> parameters; /* all, the very tensors that arch computes with */
-    adam optimiser;
-    c10::Device device;
-    int64_t side;
-    double margin;
-};
-
 namespace {
 
-constexpr double MARGIN_MAX = 1000, EPSILON_OF_DISTANCE = 1e-6;
+/* ---- what is refused ---- */
+
+constexpr double MARGINS_MAX[] = {1000, 1, 1.5}, SCALE_MAX = 1000; /* by loss */
 
 enum status check_learning_rate(double rate, struct error *err) {
     return rate > 0 && rate <= 1 ? STATUS_OK
@@ -34,22 +24,53 @@ enum status check_learning_rate(double rate, struct error *err) {
                                              "learning_rate: must be above 0 and at most 1");
 }
 
+enum status check_softmax(const struct network_train_options &options, struct error *err) {
+    if (!(options.scale > 0 && options.scale <= SCALE_MAX))
+        return error_set(err, STATUS_INVALID_FIELD, "scale: must be above 0 and at most %g",
+                         SCALE_MAX);
+    if (options.identities < 2 || options.identities > NETWORK_TRAIN_IDENTITIES_MAX)
+        return error_set(err, STATUS_INVALID_FIELD, "identities: must be 2 to %d",
+                         NETWORK_TRAIN_IDENTITIES_MAX);
+    return STATUS_OK;
+}
+
 enum status check_options(const struct network_train_options &options, struct error *err) {
-    if (options.last_blocks == 0)
-        return error_set(err, STATUS_INVALID_FIELD, "last_blocks: must be above 0");
-    if (!(options.margin > 0 && options.margin <= MARGIN_MAX))
+    if (static_cast<size_t>(options.loss) >= std::size(MARGINS_MAX))
+        return error_set(err, STATUS_INVALID_FIELD, "loss: unknown");
+    double margin_max = MARGINS_MAX[options.loss];
+    if (!(options.margin > 0 && options.margin <= margin_max))
         return error_set(err, STATUS_INVALID_FIELD, "margin: must be above 0 and at most %g",
-                         MARGIN_MAX);
+                         margin_max);
     for (double beta : {options.beta1, options.beta2})
         if (!(beta >= 0 && beta < 1))
             return error_set(err, STATUS_INVALID_FIELD,
                              "beta1, beta2: must be at least 0 and below 1");
     if (!(options.epsilon > 0 && options.epsilon <= 1))
         return error_set(err, STATUS_INVALID_FIELD, "epsilon: must be above 0 and at most 1");
-    return check_learning_rate(options.learning_rate, err);
+    enum status status = check_learning_rate(options.learning_rate, err);
+    if (status == STATUS_OK && options.loss != NETWORK_TRAIN_CONTRASTIVE)
+        status = check_softmax(options, err);
+    return status;
 }
 
-enum status check_batch(const struct network_train_batch &batch, struct error *err) {
+enum status check_people(const struct network_train &train, const struct network_train_batch &batch,
+                         struct error *err) {
+    if (batch.n == 0 || batch.n > NETWORK_TRAIN_ROWS_MAX)
+        return error_set(err, STATUS_INTERNAL, "a batch of %u rows: must be 1 to %d", batch.n,
+                         NETWORK_TRAIN_ROWS_MAX);
+    for (uint32_t i = 0; train.columns.defined() && i < batch.n; i++)
+        if (batch.identity[i] >= train.options.identities)
+            return error_set(err, STATUS_INTERNAL, "row %u of a batch: identity must be below %u",
+                             i, train.options.identities);
+    return STATUS_OK;
+}
+
+enum status check_batch(const struct network_train &train, const struct network_train_batch &batch,
+                        struct error *err) {
+    if (batch.identity)
+        return check_people(train, batch, err);
+    if (train.columns.defined())
+        return error_set(err, STATUS_INTERNAL, "a margin softmax takes people, not pairs");
     if (batch.n == 0 || batch.n > NETWORK_TRAIN_PAIRS_MAX)
         return error_set(err, STATUS_INTERNAL, "a batch of %u pairs: must be 1 to %d", batch.n,
                          NETWORK_TRAIN_PAIRS_MAX);
@@ -59,56 +80,43 @@ enum status check_batch(const struct network_train_batch &batch, struct error *e
     return STATUS_OK;
 }
 
-/* N + 1 of a tensor "blocks.N.…": 0 for any other name. */
-uint32_t block_number(const std::string &name) {
-    constexpr std::string_view prefix = "blocks.";
-    uint32_t index;
-    if (!name.starts_with(prefix) ||
-        std::from_chars(name.data() + prefix.size(), name.data() + name.size(), index).ec !=
-            std::errc())
-        return 0;
-    return index + 1;
+/* ---- from rows to a loss ---- */
+
+/* (n, …) of host memory, borrowed: what stage `index` takes of n faces. */
+at::Tensor stage_input(const struct network_train &train, const float *values, int64_t n,
+                       size_t index) {
+    std::vector<int64_t> shape = train.arch->input_shape(index);
+    shape.insert(shape.begin(), n);
+    return at::from_blob(const_cast<float *>(values), shape, at::TensorOptions(at::kFloat));
 }
 
-uint32_t count_blocks(const std::vector<parameter> &parameters) {
-    uint32_t count = 0;
-    for (const parameter &parameter : parameters)
-        count = std::max(count, block_number(parameter.name));
-    return count;
+int64_t stage_values(const struct network_train &train, size_t index) {
+    return c10::multiply_integers(train.arch->input_shape(index));
 }
 
-/* What is trained: from now on it requires a gradient. */
-std::vector<at::Tensor> choose(const std::vector<parameter> &parameters, uint32_t last_blocks,
-                               uint32_t blocks) {
-    std::vector<at::Tensor> chosen;
-    for (const parameter &parameter : parameters)
-        if (last_blocks == NETWORK_TRAIN_EVERYTHING ||
-            block_number(parameter.name) > blocks - last_blocks) {
-            parameter.value.set_requires_grad(true);
-            chosen.push_back(parameter.value);
-        }
-    return chosen;
+at::Tensor embed(const struct network_train &train, const at::Tensor &rows) {
+    return train.arch->run(rows.to(train.device), train.cut, train.arch->stages());
 }
 
-/* The formula of train.h. a, b (n, embedding_length), same (n) of 0 and 1 -> a scalar. */
-at::Tensor contrastive_loss(const at::Tensor &a, const at::Tensor &b, const at::Tensor &same,
-                            double margin) {
-    at::Tensor distance = at::pairwise_distance(a, b, 2, EPSILON_OF_DISTANCE);
-    at::Tensor missing = (margin - distance).clamp_min(0);
-    return (same * distance.square() + (1 - same) * missing.square()).mean();
+at::Tensor loss_of_pairs(const struct network_train &train,
+                         const struct network_train_batch &batch) {
+    at::Tensor same =
+        at::from_blob(const_cast<uint8_t *>(batch.same), {batch.n}, at::TensorOptions(at::kByte));
+    at::Tensor both = embed(train, at::cat({stage_input(train, batch.a, batch.n, train.cut),
+                                            stage_input(train, batch.b, batch.n, train.cut)}));
+    return contrastive_loss(both.narrow(0, 0, batch.n), both.narrow(0, batch.n, batch.n),
+                            same.to(train.device, at::kFloat), train.options.margin);
 }
 
 at::Tensor loss_of(const struct network_train &train, const struct network_train_batch &batch) {
-    auto embed = [&](const float *faces) {
-        at::Tensor x =
-            at::from_blob(const_cast<float *>(faces), {batch.n, 3, train.side, train.side},
-                          at::TensorOptions(at::kFloat));
-        return train.arch->embed(x.to(train.device));
-    };
-    at::Tensor same =
-        at::from_blob(const_cast<uint8_t *>(batch.same), {batch.n}, at::TensorOptions(at::kByte));
-    return contrastive_loss(embed(batch.a), embed(batch.b), same.to(train.device, at::kFloat),
-                            train.margin);
+    if (!batch.identity)
+        return loss_of_pairs(train, batch);
+    at::Tensor embeddings = embed(train, stage_input(train, batch.rows, batch.n, train.cut));
+    if (!train.columns.defined())
+        return batch_hard_loss(embeddings, batch.identity, train.options.margin);
+    std::vector<int64_t> identity(batch.identity, batch.identity + batch.n);
+    return margin_softmax_loss(embeddings, train.columns, at::tensor(identity).to(train.device),
+                               train.options);
 }
 
 double finite(const at::Tensor &loss) {
@@ -116,6 +124,78 @@ double finite(const at::Tensor &loss) {
     if (!std::isfinite(value))
         throw std::runtime_error("the loss is not finite");
     return value;
+}
+
+/* Stages first … end − 1 of n faces, in batches of one size; the last is filled up with zeros. */
+void run_fixed(const struct network_train &train, const float *in, size_t n, size_t first,
+               size_t end, float *out) {
+    size_t in_values = static_cast<size_t>(stage_values(train, first));
+    size_t out_values = static_cast<size_t>(stage_values(train, end));
+    std::vector<float> batch(NETWORK_TRAIN_FIXED_BATCH * in_values);
+    for (size_t done = 0; done < n; done += NETWORK_TRAIN_FIXED_BATCH) {
+        size_t count = std::min<size_t>(NETWORK_TRAIN_FIXED_BATCH, n - done);
+        std::fill(std::copy_n(in + done * in_values, count * in_values, batch.begin()), batch.end(),
+                  0.0F);
+        at::Tensor x = stage_input(train, batch.data(), NETWORK_TRAIN_FIXED_BATCH, first);
+        at::Tensor y = train.arch->run(x.to(train.device), first, end).to(at::kCPU).contiguous();
+        std::memcpy(out + done * out_values, y.const_data_ptr<float>(),
+                    count * out_values * sizeof(*out));
+    }
+}
+
+enum status run_frozen(const char *subject, const struct network_train &train, const float *in,
+                       size_t n, size_t first, size_t end, float *out, struct error *err) {
+    return guarded(subject, err, [&] {
+        c10::InferenceMode inference;
+        runtime_enter_thread();
+        run_fixed(train, in, n, first, end, out);
+        return STATUS_OK;
+    });
+}
+
+/* ---- beginning ---- */
+
+size_t cut_before(const chain &arch, const std::vector<parameter> &trained) {
+    size_t cut = arch.stages();
+    for (const parameter &parameter : trained)
+        cut = std::min(cut, arch.stage_of(parameter.name));
+    return cut;
+}
+
+enum status begin(const struct card &card, const char *weights_path,
+                  const struct network_train_options &options, struct network_train **train,
+                  struct error *err) {
+    c10::Device device = runtime_device();
+    weights loaded(weights_path, device, card.embedding.head ? 1 : 0);
+    std::unique_ptr<chain> arch = architecture_create(card, loaded);
+    std::vector<parameter> trained;
+    enum status status =
+        trainable_choose(options.trainable, *arch, loaded.parameters(), trained, err);
+    if (status != STATUS_OK)
+        return status;
+    size_t cut = cut_before(*arch, trained);
+    int64_t length = card.embedding.network_length;
+    if (card.embedding.head) /* kept as it is */
+        loaded.take(CARD_HEAD_TENSOR, {card.embedding_length, length});
+    at::Tensor columns;
+    if (options.loss != NETWORK_TRAIN_CONTRASTIVE) {
+        columns = draw_columns(options.seed, options.identities, length).to(device);
+        columns.set_requires_grad(true);
+        trained.push_back({"softmax.columns", columns});
+    }
+    std::vector<at::Tensor> moved;
+    for (const parameter &parameter : trained)
+        moved.push_back(parameter.value);
+    adam optimiser(moved, {.learning_rate = options.learning_rate,
+                           .beta1 = options.beta1,
+                           .beta2 = options.beta2,
+                           .epsilon = options.epsilon});
+    *train =
+        new network_train{options, card.weights_sha256, std::move(arch),      loaded.parameters(),
+                          trained, std::move(columns),  std::move(optimiser), device,
+                          cut};
+    (*train)->options.trainable = nullptr;
+    return STATUS_OK;
 }
 
 } // namespace
@@ -130,29 +210,31 @@ extern "C" enum status network_train_begin(const struct card *card, const char *
         return status;
     return guarded(weights_path, err, [&] {
         runtime_enter_thread();
-        c10::Device device = runtime_device();
-        weights loaded(weights_path, device, card->embedding.head ? 1 : 0);
-        auto arch = architecture_create(*card, loaded);
-        uint32_t blocks = count_blocks(loaded.parameters());
-        if (options->last_blocks > blocks && options->last_blocks != NETWORK_TRAIN_EVERYTHING)
-            return error_set(err, STATUS_INVALID_FIELD, "last_blocks: the network has %u", blocks);
-        adam optimiser(choose(loaded.parameters(), options->last_blocks, blocks),
-                       {.learning_rate = options->learning_rate,
-                        .beta1 = options->beta1,
-                        .beta2 = options->beta2,
-                        .epsilon = options->epsilon});
-        *train = new network_train{std::move(arch), loaded.parameters(), std::move(optimiser),
-                                   device,          card->input.side,    options->margin};
-        return STATUS_OK;
+        return begin(*card, weights_path, *options, train, err);
     });
 }
 
 extern "C" void network_train_end(struct network_train *train) { delete train; }
 
+extern "C" size_t network_train_row_values(const struct network_train *train) {
+    return static_cast<size_t>(stage_values(*train, train->cut));
+}
+
+extern "C" enum status network_train_freeze(struct network_train *train, const float *faces,
+                                            size_t n, float *rows, struct error *err) {
+    return run_frozen("freezing", *train, faces, n, 0, train->cut, rows, err);
+}
+
+extern "C" enum status network_train_embed(struct network_train *train, const float *rows, size_t n,
+                                           float *embeddings, struct error *err) {
+    return run_frozen("embedding", *train, rows, n, train->cut, train->arch->stages(), embeddings,
+                      err);
+}
+
 extern "C" enum status network_train_step(struct network_train *train,
                                           const struct network_train_batch *batch, double *loss,
                                           struct error *err) {
-    enum status status = check_batch(*batch, err);
+    enum status status = check_batch(*train, *batch, err);
     if (status != STATUS_OK)
         return status;
     return guarded("training", err, [&] {
@@ -170,7 +252,7 @@ extern "C" enum status network_train_step(struct network_train *train,
 extern "C" enum status network_train_evaluate(struct network_train *train,
                                               const struct network_train_batch *batch, double *loss,
                                               struct error *err) {
-    enum status status = check_batch(*batch, err);
+    enum status status = check_batch(*train, *batch, err);
     if (status != STATUS_OK)
         return status;
     return guarded("evaluation", err, [&] {
@@ -191,18 +273,19 @@ extern "C" enum status network_train_set_learning_rate(struct network_train *tra
 
 extern "C" enum status network_train_save(const struct network_train *train, const char *path,
                                           struct error *err) {
+    return guarded(path, err, [&] { return parameters_write(path, train->saved, err); });
+}
+
+extern "C" enum status network_train_save_state(const struct network_train *train, const char *path,
+                                                struct error *err) {
+    return guarded(path, err, [&] { return train_state_save(*train, path, err); });
+}
+
+extern "C" enum status network_train_load_state(struct network_train *train, const char *path,
+                                                struct error *err) {
     return guarded(path, err, [&] {
-        std::vector<at::Tensor> values;
-        std::vector<struct safetensors_tensor> tensors;
-        for (const parameter &parameter : train->parameters) {
-            values.push_back(parameter.value.detach().to(at::kCPU).contiguous());
-            struct safetensors_tensor tensor = {.name = parameter.name.c_str(),
-                                                .rank = static_cast<uint32_t>(values.back().dim()),
-                                                .shape = {},
-                                                .data = values.back().const_data_ptr<float>()};
-            std::copy(values.back().sizes().begin(), values.back().sizes().end(), tensor.shape);
-            tensors.push_back(tensor);
-        }
-        return safetensors_write(path, tensors.data(), tensors.size(), err);
+        runtime_enter_thread();
+        train_state_load(*train, path);
+        return STATUS_OK;
     });
 }

@@ -102,10 +102,10 @@ struct block {
     }
 };
 
-class vision_transformer : public architecture {
+class vision_transformer : public chain {
   public:
-    vision_transformer(const struct card_vit &shape, int64_t side, const source &from)
-        : vit(shape),
+    vision_transformer(const struct card_vit &shape, int64_t input_side, const source &from)
+        : vit(shape), side(input_side),
           patch_weight(from.take("patch_embed.proj.weight", {vit.width, 3, vit.patch, vit.patch})),
           patch_bias(from.take("patch_embed.proj.bias", {vit.width})),
           norm(from.below(vit.norm_after_pool ? "fc_norm" : "norm"), vit.width) {
@@ -117,17 +117,31 @@ class vision_transformer : public architecture {
         if (vit.registers)
             front.push_back(from.take("reg_token", {1, vit.registers, width}));
         for (uint32_t i = 0; i < vit.depth; i++)
-            blocks.emplace_back(from.below("blocks." + std::to_string(i)), vit);
+            layers.emplace_back(from.below("blocks." + std::to_string(i)), vit);
     }
 
-    at::Tensor embed(const at::Tensor &faces) override {
-        at::Tensor x = tokens(faces);
-        for (const block &block : blocks)
-            x = block(x);
-        return vit.norm_after_pool ? norm(pool(x)) : pool(norm(x));
+    size_t blocks() const override { return layers.size(); }
+
+    std::vector<int64_t> input_shape(size_t index) const override {
+        if (index == 0)
+            return {3, side, side};
+        if (index > layers.size() + 1)
+            return {vit.width};
+        int64_t row = side / vit.patch;
+        return {row * row + card_vit_prefix(&vit), vit.width};
     }
 
   private:
+    at::Tensor stage(size_t index, const at::Tensor &x) override {
+        if (index == 0)
+            return tokens(x);
+        if (index <= layers.size())
+            return layers[index - 1](x);
+        return vit.norm_after_pool ? norm(pool(x)) : pool(norm(x));
+    }
+
+    const char *end_prefix() const override { return vit.norm_after_pool ? "fc_norm." : "norm."; }
+
     at::Tensor tokens(const at::Tensor &faces) const {
         at::Tensor x = at::conv2d(faces, patch_weight, patch_bias, vit.patch).flatten(2);
         x = x.transpose(1, 2);
@@ -148,14 +162,15 @@ class vision_transformer : public architecture {
     }
 
     struct card_vit vit;
+    int64_t side; /* of the input */
     at::Tensor patch_weight, patch_bias, position;
     std::vector<at::Tensor> front; /* class token and registers, (1, …, width) each */
-    std::vector<block> blocks;
+    std::vector<block> layers;
     layer_norm norm;
 };
 
 } // namespace
 
-std::unique_ptr<architecture> vit_create(const struct card &card, weights &weights) {
+std::unique_ptr<chain> vit_create(const struct card &card, weights &weights) {
     return std::make_unique<vision_transformer>(card.vit, card.input.side, source{weights, ""});
 }

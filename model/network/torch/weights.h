@@ -1,5 +1,5 @@
-/* The weights file as libtorch tensors, each checked against the shape that the architecture
- * expects. */
+/* A file of weights, or of a training's state, as libtorch tensors: each checked against the shape
+ * that its reader expects. */
 #ifndef FACEPAIR_MODEL_NETWORK_TORCH_WEIGHTS_H
 #define FACEPAIR_MODEL_NETWORK_TORCH_WEIGHTS_H
 
@@ -17,8 +17,8 @@ struct parameter {
 
 class weights {
   public:
-    /* foreign: tensors in the file that are not the architecture's (the card's head). Throws with
-     * the reader's sentence. */
+    /* foreign: tensors in the file that are not the reader's (the card's head, for an
+     * architecture). Throws with the sentence of safetensors_open. */
     weights(const char *path, c10::Device device, size_t foreign);
     /* A copy, contiguous, on the device. Throws when it is missing, of another shape, or holds a
      * value that is not finite: one such weight would make every distance NaN, and NaN < threshold
@@ -39,5 +39,9 @@ class weights {
     size_t foreign;
     std::vector<parameter> taken;
 };
+
+/* safetensors_write, of tensors on any device. */
+enum status parameters_write(const char *path, const std::vector<parameter> &parameters,
+                             struct error *err);
 
 #endif

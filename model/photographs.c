@@ -1,10 +1,9 @@
-/* Photographs are taken in windows: a window is read, decoded and aligned on all preparation
- * threads into one buffer of inputs, then what succeeded is moved together and embedded in batches,
- * on all cores too. The two phases follow each other because on a CPU they want the same cores;
- * overlapping them would only make them share. A window's size bounds the memory (64 × 270 KB for a
- * 150-pixel chip) and is large enough that a thread idle at its end costs about one part in a
- * hundred. */
-#include "cli/photographs.h"
+/* A window is read, decoded and aligned on all preparation threads into one buffer of inputs, then
+ * what succeeded is moved together and handed to whoever embeds it, on all cores too. The two
+ * phases follow each other because on a CPU they want the same cores; overlapping them would only
+ * make them share. A window's size bounds the memory (64 × 270 KB for a 150-pixel chip) and is
+ * large enough that a thread idle at its end costs about one part in a hundred. */
+#include "model/photographs.h"
 
 #include "model/file.h"
 #include "server/pool.h"
@@ -16,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW = 64, BATCH = 16 };
+enum { WINDOW = 64 };
 
 struct window;
 struct preparation {
@@ -31,7 +30,6 @@ struct window {
     const struct card_input *input;
     size_t input_values; /* 3 × side × side */
     float *inputs;       /* (WINDOW, 3, side, side) */
-    float *outputs;      /* (BATCH, embedding_length) */
     struct preparation preparations[WINDOW];
     pthread_mutex_t lock;
     pthread_cond_t all_done;
@@ -109,66 +107,47 @@ static void prepare_window(struct window *window, struct pool *pool, struct phot
     pthread_mutex_unlock(&window->lock);
 }
 
-/* Embeds rows[0…n) of the inputs moved together; rows are indexes into embeddings. */
-static enum status embed_batches(struct window *window, const struct model_version *version,
-                                 const size_t *rows, size_t n, float *embeddings,
-                                 struct error *err) {
-    uint32_t length = version->card.embedding_length;
-    for (size_t start = 0; start < n; start += BATCH) {
-        size_t batch = n - start < BATCH ? n - start : BATCH;
-        enum status status =
-            network_embed(version->network, window->inputs + start * window->input_values,
-                          (uint32_t)batch, window->outputs, err);
-        if (status != STATUS_OK)
-            return status;
-        for (size_t i = 0; i < batch; i++)
-            memcpy(embeddings + rows[start + i] * length, window->outputs + i * length,
-                   length * sizeof(float));
-    }
-    return STATUS_OK;
-}
-
-static enum status embed_window(struct window *window, const struct model_version *version,
-                                const struct photograph *photographs, size_t count,
-                                float *embeddings, struct error *err) {
-    size_t rows[WINDOW], n = 0;
+/* Moves together what could be prepared of the window that begins at `start`. */
+static enum status hand_on(struct window *window, const struct photograph *photographs,
+                           size_t start, size_t count, const struct photographs_taker *taker,
+                           struct error *err) {
+    size_t which[WINDOW], n = 0;
     for (size_t i = 0; i < count; i++) {
-        if (photographs[i].status != STATUS_OK)
+        if (photographs[start + i].status != STATUS_OK)
             continue;
         if (n != i)
             memcpy(window->inputs + n * window->input_values,
                    window->inputs + i * window->input_values, window->input_values * sizeof(float));
-        rows[n++] = i;
+        which[n++] = start + i;
     }
-    return embed_batches(window, version, rows, n, embeddings, err);
+    return taker->take(taker->context, window->inputs, which, n, err);
 }
 
-static enum status run_windows(struct session *session, struct window *window, struct pool *pool,
-                               struct photograph *photographs, size_t count, float *embeddings,
-                               struct error *err) {
-    uint32_t length = session->version->card.embedding_length;
+static enum status run_windows(struct window *window, struct pool *pool,
+                               struct photograph *photographs, size_t count,
+                               const struct photographs_taker *taker, struct error *err) {
+    const struct photographs_options *options = window->options;
     enum status status = STATUS_OK;
     for (size_t start = 0; start < count && status == STATUS_OK; start += WINDOW) {
         size_t n = count - start < WINDOW ? count - start : WINDOW;
         prepare_window(window, pool, photographs + start, n);
-        status = embed_window(window, session->version, photographs + start, n,
-                              embeddings + start * length, err);
-        if (window->options->progress)
-            window->options->progress(start + n, count);
+        status = hand_on(window, photographs, start, n, taker, err);
+        if (status == STATUS_OK && options->progress &&
+            !options->progress(options->context, start + n, count))
+            status = error_set(err, STATUS_DRAINING, "stopped");
     }
     return status;
 }
 
-static struct window *window_create(const struct card *card,
-                                    const struct photographs_options *options) {
+static struct window *window_create(const struct photographs_options *options,
+                                    const struct card_input *input) {
     struct window *window = calloc(1, sizeof(*window));
     if (!window)
         return NULL;
     window->options = options;
-    window->input = &card->input;
-    window->input_values = (size_t)3 * card->input.side * card->input.side;
+    window->input = input;
+    window->input_values = (size_t)3 * input->side * input->side;
     window->inputs = calloc(WINDOW * window->input_values, sizeof(float));
-    window->outputs = calloc((size_t)BATCH * card->embedding_length, sizeof(float));
     pthread_mutex_init(&window->lock, NULL);
     pthread_cond_init(&window->all_done, NULL);
     return window;
@@ -180,33 +159,78 @@ static void window_destroy(struct window *window) {
     pthread_cond_destroy(&window->all_done);
     pthread_mutex_destroy(&window->lock);
     free(window->inputs);
-    free(window->outputs);
     free(window);
 }
 
-enum status photographs_embed(struct session *session, const struct photographs_options *options,
-                              struct photograph *photographs, size_t count, float *embeddings,
-                              struct error *err) {
+enum status photographs_prepare(const struct photographs_options *options,
+                                const struct card_input *input, struct photograph *photographs,
+                                size_t count, const struct photographs_taker *taker,
+                                struct error *err) {
     struct prepare_shared *shared;
-    enum status status = prepare_shared_open(session->data, &shared, err);
+    enum status status = prepare_shared_open(options->data, &shared, err);
     if (status != STATUS_OK)
         return status;
     const struct pool_options pool_options = {.name = "prepare",
-                                              .threads = session->threads,
+                                              .threads = options->threads,
                                               .tasks_max = WINDOW,
                                               .context_create = preparer_context,
                                               .context_destroy = preparer_context_destroy,
                                               .argument = shared};
     struct pool *pool = NULL;
-    struct window *window = window_create(&session->version->card, options);
-    if (!window || !window->inputs || !window->outputs)
+    struct window *window = window_create(options, input);
+    if (!window || !window->inputs)
         status = error_set(err, STATUS_INTERNAL, "out of memory");
     if (status == STATUS_OK)
         status = pool_create(&pool_options, &pool, err);
     if (status == STATUS_OK)
-        status = run_windows(session, window, pool, photographs, count, embeddings, err);
+        status = run_windows(window, pool, photographs, count, taker, err);
     pool_destroy(pool);
     window_destroy(window);
     prepare_shared_close(shared);
+    return status;
+}
+
+/* ---- embedding ---- */
+
+enum { BATCH = 16 };
+
+struct embedding {
+    const struct model_version *version;
+    float *outputs;    /* (BATCH, embedding_length) */
+    float *embeddings; /* (photographs, embedding_length) */
+};
+
+static enum status embed_batches(void *context, const float *inputs, const size_t *which, size_t n,
+                                 struct error *err) {
+    const struct embedding *embedding = context;
+    const struct card *card = &embedding->version->card;
+    size_t length = card->embedding_length;
+    size_t input_values = (size_t)3 * card->input.side * card->input.side;
+    for (size_t start = 0; start < n; start += BATCH) {
+        size_t batch = n - start < BATCH ? n - start : BATCH;
+        enum status status =
+            network_embed(embedding->version->network, inputs + start * input_values,
+                          (uint32_t)batch, embedding->outputs, err);
+        if (status != STATUS_OK)
+            return status;
+        for (size_t i = 0; i < batch; i++)
+            memcpy(embedding->embeddings + which[start + i] * length,
+                   embedding->outputs + i * length, length * sizeof(float));
+    }
+    return STATUS_OK;
+}
+
+enum status photographs_embed(const struct photographs_options *options,
+                              const struct model_version *version, struct photograph *photographs,
+                              size_t count, float *embeddings, struct error *err) {
+    struct embedding embedding = {
+        .version = version,
+        .outputs = calloc((size_t)BATCH * version->card.embedding_length, sizeof(float)),
+        .embeddings = embeddings};
+    const struct photographs_taker taker = {embed_batches, &embedding};
+    enum status status = embedding.outputs ? photographs_prepare(options, &version->card.input,
+                                                                 photographs, count, &taker, err)
+                                           : error_set(err, STATUS_INTERNAL, "out of memory");
+    free(embedding.outputs);
     return status;
 }
