@@ -7,6 +7,7 @@
 #include "api/housekeeping.h"
 #include "api/problem.h"
 #include "api/routes.h"
+#include "api/supervisor.h"
 #include "api/swap.h"
 #include "api/upload.h"
 #include "model/dataset_folder.h"
@@ -122,6 +123,8 @@ static enum status start(struct service *service, struct error *err) {
         status = follow_start(service, &service->follow, err);
     if (status == STATUS_OK)
         status = start_store_tasks(service, err);
+    if (status == STATUS_OK && options->trainer)
+        status = supervisor_start(service, options->trainer, &service->supervisor, err);
     return status;
 }
 
@@ -157,6 +160,7 @@ void service_destroy(struct service *service) {
     if (service->follow)
         follow_pause(service->follow);
     housekeeping_pause(service->housekeeping);
+    supervisor_stop(service->supervisor);
     pool_destroy(service->upload_threads);
     pool_destroy(service->disk);
     loop_flush(service->loop); /* the last look may have come back */

@@ -49,9 +49,10 @@ struct service_options {
     double default_max_fmr;
     const char *token_key_file; /* NULL: a key that ends with this process */
     unsigned token_lifetime_s;
-    bool keeps_store;          /* data sets and jobs are this process's */
-    uint64_t jobs_keep_s;      /* after they have ended; 0: for ever */
-    bool allow_raw_embeddings; /* whoever calls may have and hand in components */
+    bool keeps_store;                         /* data sets and jobs are this process's */
+    uint64_t jobs_keep_s;                     /* after they have ended; 0: for ever */
+    const struct supervisor_options *trainer; /* NULL: none is started; borrowed at creation only */
+    bool allow_raw_embeddings;                /* whoever calls may have and hand in components */
     struct service_limits limits;
 };
 
@@ -70,6 +71,7 @@ struct service {
     struct pool *disk;
     struct follow *follow;
     struct store *store; /* the disk thread's, once that runs; NULL: this process keeps none */
+    struct supervisor *supervisor; /* NULL: no trainer is started here */
     struct pool *upload_threads;
     unsigned uploads;                       /* under way */
     struct dataset_upload *dataset_uploads; /* whose bodies come */

@@ -3,10 +3,12 @@
  *
  * The first SIGTERM or SIGINT drains: /readyz says 503, new verifications are refused, the public
  * listener closes once its requests are answered, then the other listeners (they have carried the
- * probes until then), then the loop stops and the program exits 0. A second signal ends it at once.
+ * probes until then); the trainer gives back its job meanwhile. When all have ended the loop stops
+ * and the program exits 0. A second signal ends it at once, and the kernel tells the trainer.
  */
 #include "api/body.h"
 #include "api/service.h"
+#include "api/supervisor.h"
 #include "cli/command.h"
 #include "cli/data.h"
 #include "cli/serve_settings.h"
@@ -14,6 +16,7 @@
 #include "model/network/network.h"
 #include "server/log.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,13 +34,33 @@ struct server {
     struct http_application application;
     struct http_listener *listeners[LISTENERS]; /* public, admin, metrics; NULL: off */
     unsigned side_listeners;                    /* admin and metrics, while they drain */
+    unsigned waits;                             /* what must end before the loop does */
     uv_signal_t terminate, interrupt;
     bool watching, draining;
 };
 
 static const char *const LISTENER_NAMES[LISTENERS] = {"listen", "admin", "metrics"};
 
-static struct service_options service_options(const struct serve_settings *s, const char *data) {
+static struct supervisor_options trainer_options(const struct serve_settings *s) {
+    return (struct supervisor_options){.threads = (unsigned)s->trainer_threads,
+                                       .memory_bytes = (uint64_t)s->trainer_memory,
+                                       .lease_ms = (uint64_t)s->lease_ms,
+                                       .trusted = s->trusted_modules.values};
+}
+
+/* A program that may only read its data serves all the same, as an installed one does. */
+static bool may_keep_store(const struct serve_settings *s, const char *data) {
+    if (s->role != SERVE_ALL || access(data, W_OK) == 0)
+        return s->role != SERVE_SERVE;
+    log_event(LOG_WARN, "no_store", LOG_STR("cause", strerror(errno)),
+              LOG_STR("meaning", "the data directory cannot be written, so there are neither data "
+                                 "sets nor jobs; --role serve says so"));
+    return false;
+}
+
+static struct service_options service_options(const struct serve_settings *s, const char *data,
+                                              bool keeps_store,
+                                              const struct supervisor_options *trainer) {
     struct service_limits limits = SERVICE_LIMITS_DEFAULT;
     limits.image.bytes_max = (size_t)s->image_bytes;
     limits.image.pixels_max = (uint64_t)s->image_pixels;
@@ -47,6 +70,8 @@ static struct service_options service_options(const struct serve_settings *s, co
     limits.prepare_tasks_max = (size_t)s->prepare_queue;
     limits.embed_items_max = (size_t)s->embed_queue;
     limits.timeout_ms = (unsigned)s->timeout_ms;
+    limits.archive.bytes_max = (uint64_t)s->dataset_bytes;
+    limits.archive.image_bytes_max = (uint64_t)s->image_bytes;
     return (struct service_options){
         .data_directory = data,
         .default_model = s->model,
@@ -55,7 +80,9 @@ static struct service_options service_options(const struct serve_settings *s, co
         .device = s->device,
         .prepare_threads = (unsigned)s->prepare_threads,
         .default_max_fmr = s->default_max_fmr,
-        .keeps_store = true,
+        .keeps_store = keeps_store,
+        .jobs_keep_s = (uint64_t)s->job_days * 24 * 3600,
+        .trainer = keeps_store && !s->no_trainer ? trainer : NULL,
         .token_key_file = s->token_key_file,
         .token_lifetime_s = (unsigned)s->token_lifetime,
         .allow_raw_embeddings = s->allow_raw_embeddings,
@@ -132,10 +159,16 @@ static void log_ready(const struct server *server, const char *const addresses[L
 
 /* ---- shutdown ---- */
 
+static void has_ended(void *context) {
+    struct server *server = context;
+    if (--server->waits == 0)
+        loop_stop(server->loop);
+}
+
 static void side_drained(void *context) {
     struct server *server = context;
     if (--server->side_listeners == 0)
-        loop_stop(server->loop);
+        has_ended(server);
 }
 
 static void public_drained(void *context) {
@@ -143,7 +176,7 @@ static void public_drained(void *context) {
     for (int i = 1; i < LISTENERS; i++)
         server->side_listeners += server->listeners[i] != NULL;
     if (server->side_listeners == 0)
-        loop_stop(server->loop);
+        has_ended(server);
     for (int i = 1; i < LISTENERS; i++)
         if (server->listeners[i])
             http_listener_drain(server->listeners[i], side_drained, server);
@@ -156,6 +189,11 @@ static void on_signal(uv_signal_t *handle, int number) {
     server->draining = true;
     log_event(LOG_INFO, "draining", LOG_INT("signal", number));
     service_drain(server->service);
+    server->waits = 1;
+    if (server->service->supervisor) {
+        server->waits++;
+        supervisor_drain(server->service->supervisor, has_ended, server);
+    }
     http_listener_drain(server->listeners[0], public_drained, server);
 }
 
@@ -179,7 +217,9 @@ static enum status start(struct server *server, const struct serve_settings *s, 
         status = loop_create(&server->loop, err);
     if (status != STATUS_OK)
         return status;
-    const struct service_options options = service_options(s, data);
+    const struct supervisor_options trainer = trainer_options(s);
+    const struct service_options options =
+        service_options(s, data, may_keep_store(s, data), &trainer);
     status = service_create(&options, server->loop, &server->service, err);
     if (status != STATUS_OK)
         return status;
@@ -215,7 +255,8 @@ static void settle_memory(void) {
 }
 
 static int serve(const struct serve_settings *s) {
-    const char *const addresses[LISTENERS] = {s->listen, s->admin_listen, s->metrics_listen};
+    const char *admin = s->role == SERVE_SERVE ? "off" : s->admin_listen;
+    const char *const addresses[LISTENERS] = {s->listen, admin, s->metrics_listen};
     struct server server = {0};
     struct error err;
     char data[DATA_PATH_MAX];

@@ -5,6 +5,7 @@
 #include "server/log.h"
 
 static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", "off", NULL};
+static const char *const ROLES[] = {"all", "serve", "control", NULL}; /* as enum serve_role */
 #define KIB INT64_C(1024)
 #define GIB (KIB * KIB * KIB)
 #define YEAR_S INT64_C(31622400)
@@ -31,6 +32,9 @@ struct serve_settings serve_settings_default(void) {
         .prepare_queue = (int64_t)limits.prepare_tasks_max,
         .embed_queue = (int64_t)limits.embed_items_max,
         .token_lifetime = 24 * 3600,
+        .dataset_bytes = (int64_t)limits.archive.bytes_max,
+        .job_days = 90,
+        .lease_ms = 30000,
     };
 }
 
@@ -95,6 +99,23 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
              token_key_file),
         WHOLE("token-lifetime", "SECONDS", "how long an embedding token is accepted (86400)",
               token_lifetime, 1, YEAR_S),
+        {"role", "ROLE",
+         "all; serve: only answers, without admin listener, data sets and jobs; control: the one "
+         "of a fleet that has them (all)",
+         OPTION_CHOICE, .to.choice = &s->role, .choices = ROLES},
+        WHOLE("dataset-bytes", "N", "bytes of one data set, as sent and unpacked (64 GiB)",
+              dataset_bytes, KIB, 1024 * GIB),
+        WHOLE("job-days", "N", "days that a job is kept after its end; 0: for ever (90)", job_days,
+              0, 36500),
+        {"no-trainer", NULL, "jobs are run by a `facepair trainer` elsewhere on this host",
+         OPTION_FLAG, .to.flag = &s->no_trainer},
+        WHOLE("trainer-threads", "N", "threads of a job; 0: one for each CPU granted (0)",
+              trainer_threads, 0, 256),
+        WHOLE("trainer-memory-max", "N",
+              "bytes of memory beyond which a job fails; 0: half the memory granted (0)",
+              trainer_memory, 0, 1024 * 1024 * GIB),
+        WHOLE("lease-ms", "MS", "how long a job is held without a sign of life (30000)", lease_ms,
+              500, 3600000),
         {"allow-raw-embeddings", NULL, "tell and take the components of embeddings", OPTION_FLAG,
          .to.flag = &s->allow_raw_embeddings},
     };

@@ -4,18 +4,24 @@
 
 #include "cli/options.h"
 
+/* What of it this process does: all; nothing but answering, with neither store nor admin listener;
+ * or all, as the one instance of a fleet that keeps the store. */
+enum serve_role { SERVE_ALL, SERVE_SERVE, SERVE_CONTROL };
+
 struct serve_settings {
     const char *listen, *admin_listen, *metrics_listen;
     const char *data, *model, *device;
     const char *token_key_file;
-    bool insecure, allow_raw_embeddings;
-    unsigned log_level;
+    bool insecure, allow_raw_embeddings, no_trainer;
+    unsigned log_level, role; /* enum serve_role */
     double default_max_fmr;
     int64_t threads, prepare_threads;
     int64_t connections, timeout_ms, header_bytes, header_ms, body_ms;
     int64_t image_bytes, image_pixels, multipart_bytes, json_bytes, bodies_bytes;
     int64_t prepare_queue, embed_queue, token_lifetime;
     int64_t models_memory; /* 0: half the memory granted */
+    int64_t dataset_bytes, job_days;
+    int64_t trainer_threads, trainer_memory, lease_ms;
     struct option_list allowed_hosts, allowed_origins, trusted_modules, also_load;
 };
 
