@@ -71,9 +71,14 @@ enum status authorize(struct http_request *request, struct error *err) {
     return admit_key(request, key, wanted, err);
 }
 
+bool authorize_has(const struct http_request *request, unsigned scopes) {
+    const struct service *service = http_request_application(request)->context;
+    return !service->keys || !missing_scope(scopes, http_request_rights(request));
+}
+
 bool authorize_raw_embeddings(const struct http_request *request) {
     const struct service *service = http_request_application(request)->context;
-    return service->keys ? http_request_rights(request) & SCOPE_EMBED_RAW
+    return service->keys ? authorize_has(request, SCOPE_EMBED_RAW)
                          : service->options.allow_raw_embeddings;
 }
 

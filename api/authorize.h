@@ -17,6 +17,8 @@ void authorize_close(struct service *service);
  */
 enum status authorize(struct http_request *request, struct error *err);
 
+/* Whether the caller has these scopes; anybody has, where no keys are asked for. */
+bool authorize_has(const struct http_request *request, unsigned scopes);
 /* Whether the caller may have and hand in the components of embeddings: the scope embed:raw, or,
  * where no keys are asked for, options.allow_raw_embeddings. */
 bool authorize_raw_embeddings(const struct http_request *request);

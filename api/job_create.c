@@ -8,9 +8,11 @@
  * The answer is written before the job is, since it is kept with the key. */
 #include "api/jobs.h"
 
+#include "api/authorize.h"
 #include "api/errand.h"
 #include "api/job_json.h"
 #include "api/problem.h"
+#include "api/scopes.h"
 #include "api/send.h"
 #include "model/catalog.h"
 #include "model/cause.h"
@@ -129,7 +131,7 @@ static enum status write_answer(struct job_creation *creation, const char *spec,
 
 static enum status create(struct job_creation *creation, const char *spec, uint64_t created_ms,
                           struct error *err) {
-    const struct store_once once = {.caller = "",
+    const struct store_once once = {.caller = http_request_caller(creation->errand.request),
                                     .route = JOBS_PATH,
                                     .key = creation->key,
                                     .body_sha256 = creation->body_sha256,
@@ -226,6 +228,15 @@ static void take_body(const struct http_request *request, struct job_creation *c
                    wrong.list[i].field[0] ? wrong.list[i].field : NULL, "%s", wrong.list[i].detail);
 }
 
+/* To promote what a job makes is to promote. */
+static void check_promotion(const struct http_request *request, const struct job_creation *creation,
+                            struct faults *faults) {
+    if (creation->spec.promote == FINETUNE_PROMOTE_IF_BETTER &&
+        !authorize_has(request, SCOPE_MODELS_PROMOTE))
+        faults_add(faults, STATUS_INSUFFICIENT_SCOPE, "promote",
+                   "The key lacks the scope models:promote.");
+}
+
 void jobs_create(struct http_request *request) {
     struct faults faults;
     faults_init(&faults);
@@ -236,6 +247,7 @@ void jobs_create(struct http_request *request) {
     creation->errand.answer = answer;
     creation->errand.release = release;
     take_body(request, creation, &faults);
+    check_promotion(request, creation, &faults);
     take_key(request, creation, &faults);
     if (faults.count > 0)
         problem_reply_faults(request, &faults);

@@ -194,15 +194,17 @@ struct http_application service_application(struct service *service) {
     };
 }
 
+void service_leave(struct service *service) { service->leaving = true; }
+
 void service_drain(struct service *service) {
-    service->draining = true;
+    service->leaving = service->draining = true;
     events_drain(service);
     datasets_drain(service);
     follow_pause(service->follow);
     housekeeping_pause(service->housekeeping);
 }
 
-bool service_ready(const struct service *service) { return !service->draining; }
+bool service_ready(const struct service *service) { return !service->leaving; }
 
 bool service_reserve(struct service *service, size_t tasks) {
     bool has_room = service->pool_tasks + tasks <= queue_capacity(pool_queue(service->pool));

@@ -81,7 +81,8 @@ struct service {
     struct housekeeping *housekeeping;
     size_t jobs_counted[JOB_KINDS_COUNT][JOB_STATES_COUNT]; /* the disk thread's (job_metrics.c) */
     unsigned prepare_threads;
-    bool draining;       /* no new work is admitted; /readyz says 503 */
+    bool leaving;        /* /readyz says 503 */
+    bool draining;       /* and no new work is admitted */
     size_t bodies_bytes; /* admitted and not released */
     size_t pool_tasks;   /* places of the pool's queue that requests hold; service_reserve() */
     double prepare_us;   /* running mean of one photograph's preparation */
@@ -102,6 +103,8 @@ void service_destroy(struct service *service);
 /* For http_listener_start: the routes and the wording of errors. Guards are the caller's. */
 struct http_application service_application(struct service *service);
 
+/* Says by /readyz that it is about to go; work is still admitted. */
+void service_leave(struct service *service);
 void service_drain(struct service *service);
 bool service_ready(const struct service *service);
 /* Sets places of the preparation pool's queue aside: only the loop pushes, so who holds a place is

@@ -1,11 +1,13 @@
 /* facepair serve: puts the loop, the service and its listeners together, and takes them apart in
  * order.
  *
- * The first SIGTERM or SIGINT drains: /readyz says 503, new verifications are refused, the public
- * listener closes once its requests are answered, then the other listeners (they have carried the
- * probes until then); the trainer gives back its job meanwhile. When all have ended the loop stops
- * and the program exits 0. A second signal ends it at once, and the kernel tells the trainer.
- * SIGHUP has the callers' keys read anew.
+ * The first SIGTERM or SIGINT says goodbye: /readyz says 503 and every answer Connection: close, so
+ * that a balancer sends its next requests elsewhere. What still comes within --drain-delay is
+ * served as before. Then it drains: new verifications are refused, the public listener closes once
+ * its requests are answered, then the other listeners (they have carried the probes until then);
+ * the trainer gives back its job meanwhile. When all have ended the loop stops and the program
+ * exits 0. A second signal ends it at once, and the kernel tells the trainer. SIGHUP has the
+ * callers' keys read anew.
  */
 #include "api/authorize.h"
 #include "api/body.h"
@@ -38,7 +40,9 @@ struct server {
     unsigned side_listeners;                    /* admin and metrics, while they drain */
     unsigned waits;                             /* what must end before the loop does */
     uv_signal_t terminate, interrupt, hang_up;
-    bool watching, draining;
+    uv_timer_t delay; /* between the signal and the end of accepting */
+    uint64_t drain_delay_ms;
+    bool watching, leaving;
 };
 
 static const char *const LISTENER_NAMES[LISTENERS] = {"listen", "admin", "metrics"};
@@ -185,12 +189,7 @@ static void public_drained(void *context) {
             http_listener_drain(server->listeners[i], side_drained, server);
 }
 
-static void on_signal(uv_signal_t *handle, int number) {
-    struct server *server = handle->data;
-    if (server->draining)
-        _exit(128 + number);
-    server->draining = true;
-    log_event(LOG_INFO, "draining", LOG_INT("signal", number));
+static void drain(struct server *server) {
     service_drain(server->service);
     server->waits = 1;
     if (server->service->supervisor) {
@@ -198,6 +197,23 @@ static void on_signal(uv_signal_t *handle, int number) {
         supervisor_drain(server->service->supervisor, has_ended, server);
     }
     http_listener_drain(server->listeners[0], public_drained, server);
+}
+
+static void on_delay_over(uv_timer_t *timer) { drain(timer->data); }
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct server *server = handle->data;
+    if (server->leaving)
+        _exit(128 + number);
+    server->leaving = true;
+    log_event(LOG_INFO, "draining", LOG_INT("signal", number),
+              LOG_INT("delay_ms", server->drain_delay_ms));
+    service_leave(server->service);
+    http_listener_farewell(server->listeners[0]);
+    if (server->drain_delay_ms == 0)
+        drain(server);
+    else
+        uv_timer_start(&server->delay, on_delay_over, server->drain_delay_ms, 0);
 }
 
 static void on_hang_up(uv_signal_t *handle, int number) {
@@ -211,6 +227,8 @@ static void watch_signals(struct server *server) {
     uv_signal_init(loop_uv(server->loop), &server->terminate);
     uv_signal_init(loop_uv(server->loop), &server->interrupt);
     uv_signal_init(loop_uv(server->loop), &server->hang_up);
+    server->delay.data = server;
+    uv_timer_init(loop_uv(server->loop), &server->delay);
     uv_signal_start(&server->terminate, on_signal, SIGTERM);
     uv_signal_start(&server->interrupt, on_signal, SIGINT);
     uv_signal_start(&server->hang_up, on_hang_up, SIGHUP);
@@ -251,6 +269,7 @@ static void stop(struct server *server) {
         uv_close((uv_handle_t *)&server->terminate, NULL);
         uv_close((uv_handle_t *)&server->interrupt, NULL);
         uv_close((uv_handle_t *)&server->hang_up, NULL);
+        uv_close((uv_handle_t *)&server->delay, NULL);
     }
     loop_destroy(server->loop);
 }
@@ -269,7 +288,7 @@ static void settle_memory(void) {
 static int serve(const struct serve_settings *s) {
     const char *admin = s->role == SERVE_SERVE ? "off" : s->admin_listen;
     const char *const addresses[LISTENERS] = {s->listen, admin, s->metrics_listen};
-    struct server server = {0};
+    struct server server = {.drain_delay_ms = (uint64_t)(s->drain_delay_s * 1000)};
     struct error err;
     char data[DATA_PATH_MAX];
     enum status status = check_addresses(addresses, s->insecure || s->keys_file, &err);

@@ -141,7 +141,7 @@ struct http_listener {
     size_t connections_count, accepted;
     LIST_HEAD(, lingering) lingers;
     size_t lingers_count;
-    bool draining;
+    bool farewell, draining;
     void (*drained)(void *context);
     void *drained_context;
     unsigned char random[512];

@@ -181,10 +181,12 @@ void listener_check_drained(struct http_listener *listener) {
     drained(listener->drained_context);
 }
 
+void http_listener_farewell(struct http_listener *listener) { listener->farewell = true; }
+
 void http_listener_drain(struct http_listener *listener, void (*drained)(void *context),
                          void *context) {
     assert(!listener->draining);
-    listener->draining = true;
+    listener->draining = listener->farewell = true;
     listener->drained = drained;
     listener->drained_context = context;
     close(MHD_quiesce_daemon(listener->daemon)); /* no longer the daemon's */

@@ -49,6 +49,9 @@ enum status http_listener_start(const struct http_listener_options *options,
                                 const struct http_application *application, struct loop *loop,
                                 struct http_listener **listener, struct error *err);
 unsigned http_listener_port(const struct http_listener *listener); /* the port bound, for port 0 */
+/* From now on every answer says Connection: close, so that callers go elsewhere with their next
+ * request; connections are accepted as before. */
+void http_listener_farewell(struct http_listener *listener);
 /* Stops accepting; every further answer says Connection: close; idle connections are closed;
  * `drained` is called on the loop once no request is left. */
 void http_listener_drain(struct http_listener *listener, void (*drained)(void *context),

@@ -41,7 +41,7 @@ static void set_headers(struct http_request *request, const char *content_type,
         set(request, "Cache-Control", "no-store");
     if (request->response_status == 405)
         set(request, "Allow", request->allow);
-    if (request->close || request->listener->draining)
+    if (request->close || request->listener->farewell)
         set(request, "Connection", "close");
     set_cors(request);
     for (; headers && headers->name; headers++)

@@ -177,6 +177,30 @@ def test_new_connections_are_refused_after_the_signal(start_stub):
         service.connect()
 
 
+def test_during_the_drain_delay_it_serves_on_and_says_goodbye(start_stub):
+    service = start_stub("--drain-delay=600")
+    assert service.verify(PAIR).headers["Connection"] != "close"
+    service.signal()
+    service.event("draining", delay_ms=600000)
+    assert service.get("/readyz").status == 503
+    assert service.get("/livez").status == 200
+    answer = service.verify(PAIR)
+    assert (answer.status, answer.headers["Connection"]) == (200, "close")
+    service.signal()
+    assert service.wait() == 128 + signal.SIGTERM
+
+
+def test_after_the_drain_delay_it_ends_although_connections_are_idle(start_stub):
+    service = start_stub("--drain-delay=0.3")
+    with service.connect() as idle:
+        idle.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert read_answer(idle).status == 200
+        service.signal()
+        assert service.wait() == 0
+        assert idle.recv(1) == b""
+    assert service.event("stopped")["drained"] is True
+
+
 def test_a_second_signal_ends_it_at_once(start_stub):
     service = start_stub(FACEPAIR_STUB_BATCH_US="700000")
     body, content_type = multipart(PAIR)
