@@ -74,6 +74,8 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
         TRUST_OPTION(&s->trusted_modules),
         {"insecure", NULL, "listen beyond loopback and accept any Host although there are no keys",
          OPTION_FLAG, .to.flag = &s->insecure},
+        {"core-dumps", NULL, "let a crash write a core, which may hold photographs and embeddings",
+         OPTION_FLAG, .to.flag = &s->core_dumps},
         {"log-level", "LEVEL", "debug, info, warn, error or off (info)", OPTION_CHOICE,
          .to.choice = &s->log_level, .choices = LOG_LEVELS},
         WHOLE("connections", "N", "connections of the public listener (1024)", connections, 1,

@@ -12,7 +12,7 @@ struct serve_settings {
     const char *listen, *admin_listen, *metrics_listen;
     const char *data, *model, *device;
     const char *keys_file, *token_key_file;
-    bool insecure, allow_raw_embeddings, no_trainer;
+    bool insecure, allow_raw_embeddings, no_trainer, core_dumps;
     unsigned log_level, role; /* enum serve_role */
     double default_max_fmr, drain_delay_s;
     int64_t threads, prepare_threads;

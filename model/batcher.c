@@ -29,6 +29,7 @@
 #include "model/turns.h"
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/wipe.h"
 
 #include <assert.h>
 #include <math.h>
@@ -166,6 +167,7 @@ static bool all_finite(const float *values, size_t count) {
 static enum status embed(struct model_version *version, const float *faces, uint32_t n,
                          float *embeddings, struct error *err) {
     enum status status = network_embed(version->network, faces, n, embeddings, err);
+    wipe_stack();
     if (status == STATUS_OK && !all_finite(embeddings, (size_t)n * version->card.embedding_length))
         status = error_set(err, STATUS_INTERNAL, "the network's output is not finite");
     return status;

@@ -10,6 +10,8 @@
  */
 #include "server/pool.h"
 
+#include "server/wipe.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
@@ -71,6 +73,7 @@ static void *pool_thread(void *argument) {
     while ((item = queue_take(pool->queue, 1))) {
         struct pool_task *task = (struct pool_task *)item;
         task->run(task, context);
+        wipe_stack();
     }
     if (options->context_destroy)
         options->context_destroy(context);
