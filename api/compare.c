@@ -178,9 +178,7 @@ static void answer(struct compare *compare) {
     };
     size_t size = 0;
     char *text = answer_text(compare, timings, &size);
-    if (text)
-        verdict_observe(work, &compare->verdict);
-    work_answer(work, text, size, timings);
+    verdict_answer(work, &compare->verdict, text, size, timings);
 }
 
 static void begin(struct work *work) {

@@ -123,14 +123,15 @@ static void set_face2(struct request_options *options, const struct option_value
     set_choice(&options->face[1], value, name, faults);
 }
 
-/* Nothing is kept of it: it is checked so that a caller who sends one today sends one that will be
- * understood. */
 static void set_subject(struct request_options *options, const struct option_value *value,
                         const char *name, struct faults *faults) {
-    (void)options;
-    if (!value->text || value->size > SUBJECT_BYTES_MAX)
+    if (value->text && value->size <= SUBJECT_BYTES_MAX) {
+        memcpy(options->subject, value->text, value->size);
+        options->subject_size = value->size;
+    } else {
         faults_add(faults, STATUS_INVALID_FIELD, name, "subject must be text of 1 to %d bytes.",
                    SUBJECT_BYTES_MAX);
+    }
 }
 
 static void set_raw(struct request_options *options, const struct option_value *value,

@@ -32,6 +32,8 @@ struct request_options {
     double max_fmr, threshold, prior;
     enum face_choice face[2]; /* of the first and of every other photograph */
     bool raw;                 /* tell the embeddings' components */
+    char subject[SUBJECT_BYTES_MAX];
+    size_t subject_size;
 };
 
 /* The options that an endpoint has: a sum of these. */

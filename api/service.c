@@ -1,5 +1,6 @@
 #include "api/service.h"
 
+#include "api/audit.h"
 #include "api/authorize.h"
 #include "api/datasets.h"
 #include "api/disk.h"
@@ -115,6 +116,8 @@ static enum status start(struct service *service, struct error *err) {
     if (status == STATUS_OK)
         status = authorize_open(service, err);
     if (status == STATUS_OK)
+        status = audit_open(service, err);
+    if (status == STATUS_OK)
         status = start_pool(service, err);
     if (status == STATUS_OK)
         status = start_batcher(service, err);
@@ -179,6 +182,7 @@ void service_destroy(struct service *service) {
         prepare_shared_close(service->prepare);
     token_keys_destroy(service->token_keys);
     authorize_close(service);
+    audit_close(service);
     if (service->metrics)
         metrics_destroy(service->metrics);
     free(service);
@@ -189,6 +193,7 @@ struct http_application service_application(struct service *service) {
         .endpoints = service->table,
         .reply_problem = problem_reply,
         .authorize = authorize,
+        .answered = audit_answered,
         .metrics = service->metrics,
         .context = service,
     };

@@ -47,6 +47,8 @@ struct service_options {
     uint64_t models_bytes_max; /* of all loaded models; 0: half the memory granted */
     unsigned prepare_threads;  /* 0: one for each CPU granted */
     double default_max_fmr;
+    const char *audit; /* a journal of decisions, "-" for stdout; NULL: none is kept */
+    uint64_t audit_bytes_max;
     const char *keys_file;      /* of the callers' keys; NULL: whoever reaches it may call */
     const char *token_key_file; /* NULL: a key that ends with this process */
     unsigned token_lifetime_s;
@@ -68,8 +70,9 @@ struct service {
     struct batcher *batcher;
     struct pool *pool;
     struct token_keys *token_keys;
-    struct keys *keys;     /* of callers; NULL: none are asked for */
-    struct keeper *keeper; /* the disk thread's, once that runs */
+    struct journal *journal; /* NULL: no audit */
+    struct keys *keys;       /* of callers; NULL: none are asked for */
+    struct keeper *keeper;   /* the disk thread's, once that runs */
     struct pool *disk;
     struct follow *follow;
     struct store *store; /* the disk thread's, once that runs; NULL: this process keeps none */

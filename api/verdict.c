@@ -1,6 +1,8 @@
 #include "api/verdict.h"
 
+#include "api/audit.h"
 #include "api/model_json.h"
+#include "server/wipe.h"
 
 #include <math.h>
 
@@ -108,11 +110,24 @@ void verdict_write_warnings(struct json_writer *json, const struct work *work, c
     json_write_end(json);
 }
 
-void verdict_observe(const struct work *work, const struct verdict *verdict) {
+static void observe(const struct work *work, const struct verdict *verdict) {
     struct metrics *metrics = work->service->metrics;
     const struct card *card = &work->version->card;
     metrics_observe(metrics, METRIC_DISTANCE, verdict->distance, card->name, card->version);
     metrics_add(metrics, METRIC_VERIFICATIONS, 1, card->name, card->version,
                 verdict->decision.rule == DECISION_THRESHOLD ? "threshold" : "max_fmr",
                 verdict->verified ? "same" : "different");
+}
+
+void verdict_answer(struct work *work, const struct verdict *verdict, char *text, size_t size,
+                    const struct timing *timings) {
+    if (text && !audit_decision(work, verdict)) {
+        wipe_and_free(text);
+        work_reply_fault(work, STATUS_STORAGE_FULL, NULL,
+                         &(struct error){"the decision could not be recorded"});
+        return;
+    }
+    if (text)
+        observe(work, verdict);
+    work_answer(work, text, size, timings);
 }

@@ -24,6 +24,9 @@ bool verdict_reach(struct work *work, const float *a, const float *b, struct ver
 void verdict_write(struct json_writer *json, const struct work *work,
                    const struct verdict *verdict);
 void verdict_write_warnings(struct json_writer *json, const struct work *work, const char *more);
-void verdict_observe(const struct work *work, const struct verdict *verdict);
+/* Counts and records it, and answers with the text (from malloc; NULL: memory ran out). Where it
+ * cannot be recorded, 507 is answered. */
+void verdict_answer(struct work *work, const struct verdict *verdict, char *text, size_t size,
+                    const struct timing *timings);
 
 #endif

@@ -46,7 +46,5 @@ void verify_answer(struct verify *verify) {
     measure(verify, timings);
     size_t size = 0;
     char *text = answer_text(verify, timings, &size);
-    if (text)
-        verdict_observe(work, &verify->verdict);
-    work_answer(work, text, size, timings);
+    verdict_answer(work, &verify->verdict, text, size, timings);
 }

@@ -1,5 +1,6 @@
 #include "api/work.h"
 
+#include "api/audit.h"
 #include "api/number.h"
 #include "api/problem.h"
 #include "server/clock.h"
@@ -76,6 +77,8 @@ static enum status admit(struct http_request *request, const struct work_kind *k
         return status;
     if (service->draining)
         return error_set(err, STATUS_DRAINING, "draining");
+    if (!audit_ready(service))
+        return error_set(err, STATUS_STORAGE_FULL, "decisions cannot be recorded");
     size_t bytes = bytes_to_set_aside(request);
     if (!has_room(service, kind->tasks, bytes))
         return error_set(err, STATUS_OVERLOADED, "no room for another request");

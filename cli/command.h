@@ -16,6 +16,7 @@ int cli_import(int argc, char **argv);
 int cli_evaluate(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_calibrate(int argc, char **argv);
+int cli_audit(int argc, char **argv);
 int cli_key(int argc, char **argv);
 
 /* One line "facepair NAME: detail" on stderr; returns EXIT_FAILED. */

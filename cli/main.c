@@ -11,6 +11,7 @@ static const struct cli_command COMMANDS[] = {
     {"import", "take in a model's weights", cli_import},
     {"evaluate", "measure a model on labelled pairs of photographs", cli_evaluate},
     {"calibrate", "measure thresholds and probabilities, as a new version", cli_calibrate},
+    {"audit", "check that a record of decisions is whole", cli_audit},
     {"key", "keep the keys of those who may call", cli_key},
     {"verify", "compare two photographs", cli_verify},
 };

@@ -35,7 +35,7 @@
 /* What the program exits with. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_ONE_PERSON = 3 };
 
-enum { OPTION_LIST_MAX = 32, OPTIONS_ARGUMENTS_MAX = 8 };
+enum { OPTION_LIST_MAX = 32, OPTIONS_ARGUMENTS_MAX = 64 };
 
 enum option_type {
     OPTION_FLAG,

@@ -90,6 +90,8 @@ static struct service_options service_options(const struct serve_settings *s, co
         .keeps_store = keeps_store,
         .jobs_keep_s = (uint64_t)s->job_days * 24 * 3600,
         .trainer = keeps_store && !s->no_trainer ? trainer : NULL,
+        .audit = s->audit,
+        .audit_bytes_max = (uint64_t)s->audit_bytes,
         .keys_file = s->keys_file,
         .token_key_file = s->token_key_file,
         .token_lifetime_s = (unsigned)s->token_lifetime,

@@ -11,7 +11,7 @@ enum serve_role { SERVE_ALL, SERVE_SERVE, SERVE_CONTROL };
 struct serve_settings {
     const char *listen, *admin_listen, *metrics_listen;
     const char *data, *model, *device;
-    const char *keys_file, *token_key_file;
+    const char *keys_file, *token_key_file, *audit;
     bool insecure, allow_raw_embeddings, no_trainer, core_dumps;
     unsigned log_level, role; /* enum serve_role */
     double default_max_fmr, drain_delay_s;
@@ -19,6 +19,7 @@ struct serve_settings {
     int64_t connections, timeout_ms, header_bytes, header_ms, body_ms;
     int64_t image_bytes, image_pixels, multipart_bytes, json_bytes, bodies_bytes;
     int64_t prepare_queue, embed_queue, token_lifetime;
+    int64_t audit_bytes;
     int64_t models_memory; /* 0: half the memory granted */
     int64_t dataset_bytes, job_days;
     int64_t trainer_threads, trainer_memory, lease_ms;

@@ -22,6 +22,8 @@ struct http_application {
     /* Who calls, and whether he may have the endpoint: asked once its route is known, before its
      * body; not for probes. Other than STATUS_OK is answered as a problem. NULL: anybody may. */
     enum status (*authorize)(struct http_request *request, struct error *err);
+    /* The answer is on its way. NULL: nobody asks. */
+    void (*answered)(const struct http_request *request, unsigned status);
 
     /* Guards while no key exists: hosts besides localhost, 127.0.0.1 and [::1], exact origins. NULL
      * at the end; NULL allowed. */

@@ -160,4 +160,6 @@ void reply_observe(struct http_request *request) {
     metrics_add(metrics, METRIC_HTTP_REQUESTS, 1, route, method, code);
     metrics_observe(metrics, METRIC_HTTP_DURATION, total_s, route);
     log_answer(request, route, method, total_s);
+    if (request->listener->application->answered)
+        request->listener->application->answered(request, request->response_status);
 }

@@ -1,4 +1,5 @@
 import pathlib
+import resource
 
 import pytest
 import yaml
@@ -42,6 +43,17 @@ def real():
     service = under_test.Service(under_test.PROGRAM, under_test.DATA)
     yield service
     assert service.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def unrecordable(start_stub, tmp_path_factory):
+    """A stub service whose record of decisions the disk no longer takes."""
+    service = start_stub("--audit", tmp_path_factory.mktemp("audit") / "audit.jsonl")
+    resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    while service.verify([("image1", b"first"), ("image2", b"second")]).status == 200:  # until the first line has failed
+        pass
+    yield service
+    resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 @pytest.fixture(scope="session")

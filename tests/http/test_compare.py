@@ -355,7 +355,8 @@ REFUSED = {
 ALONE = {(408, "timeout"): "test_a_body_that_takes_too_long_is_answered",
          (422, "atypical_embedding"): "test_the_mean_embedding_is_refused",
          (503, "overloaded"): "test_a_full_queue_is_answered",
-         (503, "draining"): "test_new_work_is_refused_while_draining"}
+         (503, "draining"): "test_new_work_is_refused_while_draining",
+         (507, "storage_full"): "test_what_cannot_be_recorded_is_refused"}
 ONLY_WITHOUT_MEMORY = {(500, "internal")}
 
 
@@ -370,6 +371,10 @@ def test_every_documented_code_has_a_case():
                   if status != "default"}
     assert documented == set(REFUSED) | set(ALONE) | ONLY_WITHOUT_MEMORY
     assert all(callable(globals()[name]) for name in ALONE.values())
+
+
+def test_what_cannot_be_recorded_is_refused(unrecordable):
+    contract.check_problem(OPENAPI, PATH, "post", unrecordable.compare("one", "two"), 507, "storage_full")
 
 
 def test_all_faults_are_reported_at_once(stub, tokens):

@@ -181,7 +181,8 @@ REFUSED = {
 # These need an instance of their own; each names the test below that sends it.
 ALONE = {(408, "timeout"): "test_a_body_that_takes_too_long_is_answered",
          (503, "overloaded"): "test_a_crowd_at_the_network_is_answered",
-         (503, "draining"): "test_new_work_is_refused_while_draining"}
+         (503, "draining"): "test_new_work_is_refused_while_draining",
+         (507, "storage_full"): "test_what_cannot_be_recorded_is_refused"}
 
 
 @pytest.mark.parametrize("status, code, send", [(*key, send) for key, sends in REFUSED.items() for send in sends],
@@ -195,6 +196,10 @@ def test_every_documented_code_has_a_case():
                   if status != "default"}
     assert documented == set(REFUSED) | set(ALONE)
     assert all(callable(globals()[name]) for name in ALONE.values())
+
+
+def test_what_cannot_be_recorded_is_refused(unrecordable):
+    contract.check_problem(OPENAPI, PATH, "post", unrecordable.post_form(PATH, [("image1", b"first")]), 507, "storage_full")
 
 
 def test_all_faults_are_reported_at_once(stub):

@@ -149,7 +149,8 @@ VERIFY = {
 # These need an instance of their own; each names the test below that sends it.
 ALONE = {(408, "timeout"): "test_a_body_that_takes_too_long_is_answered",
          (503, "overloaded"): "test_a_full_queue_is_answered",
-         (503, "draining"): "test_new_work_is_refused_while_draining"}
+         (503, "draining"): "test_new_work_is_refused_while_draining",
+         (507, "storage_full"): "test_what_cannot_be_recorded_is_refused"}
 
 
 @pytest.mark.parametrize("status, code, send", [(*key, send) for key, sends in VERIFY.items() for send in sends],
@@ -164,6 +165,10 @@ def test_every_documented_code_of_verify_has_a_case():
                   if status != "default" and code not in KEY_REFUSALS}
     assert documented == set(VERIFY) | set(ALONE)
     assert all(callable(globals()[name]) for name in ALONE.values())
+
+
+def test_what_cannot_be_recorded_is_refused(unrecordable):
+    contract.check_problem(OPENAPI, "/v1/verify", "post", unrecordable.verify(PAIR), 507, "storage_full")
 
 
 def test_a_body_that_takes_too_long_is_answered(start_stub):

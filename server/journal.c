@@ -1,0 +1,435 @@
+#include "server/journal.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { HASH_BYTES = 32, HASH_TEXT = 2 * HASH_BYTES, RETRY_MS = 1000, FRAME_MAX = 128 };
+enum { WHOLE_LINE_MAX = JOURNAL_LINE_MAX + FRAME_MAX };
+
+struct line {
+    STAILQ_ENTRY(line) entry;
+    size_t size;
+    char members[];
+};
+STAILQ_HEAD(lines, line);
+
+struct journal {
+    char path[PATH_MAX];
+    bool is_stdout;
+    uint64_t bytes_max;
+
+    /* the writer's */
+    int fd;
+    uint64_t bytes, seq; /* of the file; of the next line */
+    char prev[HASH_TEXT + 1];
+
+    pthread_t thread;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t wake;
+    struct lines waiting;
+    size_t waiting_count;
+    bool failing, closing;
+};
+
+static enum status failed(const char *path, struct error *err) {
+    return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, strerror(errno));
+}
+
+static void hash_line(const char *line, size_t size, char text[HASH_TEXT + 1]) {
+    unsigned char hash[HASH_BYTES];
+    crypto_generichash(hash, sizeof hash, (const unsigned char *)line, size, NULL, 0);
+    sodium_bin2hex(text, HASH_TEXT + 1, hash, sizeof hash);
+}
+
+/* The line's number, from its beginning. */
+static bool line_seq(const char *line, size_t size, uint64_t *seq) {
+    static const char begin[] = "{\"seq\":";
+    if (size <= sizeof begin || memcmp(line, begin, sizeof begin - 1) != 0)
+        return false;
+    char *end;
+    *seq = strtoull(line + sizeof begin - 1, &end, 10);
+    return *end == ',';
+}
+
+static bool line_prev_is(const char *line, size_t size, const char *prev) {
+    char wanted[FRAME_MAX];
+    const char *comma = memchr(line, ',', size);
+    int length = snprintf(wanted, sizeof wanted, ",\"prev\":\"%s\"", prev);
+    return comma && size - (size_t)(comma - line) > (size_t)length &&
+           memcmp(comma, wanted, (size_t)length) == 0;
+}
+
+/* ---- opening ---- */
+
+/* The last whole line of the file, and how many bytes come after it. False: there is none. */
+static bool read_last_line(int fd, uint64_t bytes, char line[WHOLE_LINE_MAX + 1], size_t *size,
+                           uint64_t *torn) {
+    char tail[2 * WHOLE_LINE_MAX];
+    size_t want = bytes < sizeof tail ? (size_t)bytes : sizeof tail;
+    ssize_t have = pread(fd, tail, want, (off_t)(bytes - want));
+    if (have != (ssize_t)want)
+        return false;
+    char *end = memrchr(tail, '\n', want);
+    *torn = end ? (uint64_t)(tail + want - end - 1) : want;
+    if (!end)
+        return false;
+    char *begin = memrchr(tail, '\n', (size_t)(end - tail));
+    begin = begin ? begin + 1 : tail;
+    *size = (size_t)(end - begin);
+    if (*size > WHOLE_LINE_MAX)
+        return false;
+    memcpy(line, begin, *size);
+    return true;
+}
+
+static enum status follow_line(struct journal *journal, const char *path, const char *line,
+                               size_t size, struct error *err) {
+    if (!line_seq(line, size, &journal->seq))
+        return error_set(err, STATUS_INTERNAL, "%.200s: is no journal", path);
+    journal->seq++;
+    hash_line(line, size, journal->prev);
+    return STATUS_OK;
+}
+
+/* The file with the largest number that was renamed, if any; for a process that ended between the
+ * renaming and the first line of the next file. */
+static enum status follow_renamed(struct journal *journal, struct error *err) {
+    char folder[PATH_MAX], name[PATH_MAX], found[PATH_MAX] = "", line[WHOLE_LINE_MAX + 1];
+    snprintf(folder, sizeof folder, "%s", journal->path);
+    snprintf(name, sizeof name, "%s", journal->path);
+    const char *parent = dirname(folder), *base = basename(name);
+    size_t length = strlen(base), size;
+    uint64_t largest = 0, torn;
+    DIR *directory = opendir(parent);
+    if (!directory)
+        return failed(parent, err);
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        const char *suffix = entry->d_name + length + 1;
+        if (strncmp(entry->d_name, base, length) != 0 || entry->d_name[length] != '.' ||
+            !suffix[0] || suffix[strspn(suffix, "0123456789")])
+            continue;
+        uint64_t number = strtoull(suffix, NULL, 10);
+        if (number >= largest) {
+            largest = number;
+            snprintf(found, sizeof found, "%.2000s/%.255s", parent, entry->d_name);
+        }
+    }
+    closedir(directory);
+    if (!found[0])
+        return STATUS_OK;
+    struct stat about;
+    int fd = open(found, O_RDONLY | O_CLOEXEC);
+    bool read = fd >= 0 && fstat(fd, &about) == 0 &&
+                read_last_line(fd, (uint64_t)about.st_size, line, &size, &torn);
+    if (fd >= 0)
+        close(fd);
+    return read ? follow_line(journal, found, line, size, err)
+                : error_set(err, STATUS_INTERNAL, "%.200s: is no journal", found);
+}
+
+static void append_recovery(struct journal *journal, uint64_t torn) {
+    char text[64];
+    int size =
+        snprintf(text, sizeof text, "{\"event\":\"recovered\",\"torn_bytes\":%" PRIu64 "}", torn);
+    journal_append(journal, text, (size_t)size);
+}
+
+static enum status open_file(struct journal *journal, struct error *err) {
+    char line[WHOLE_LINE_MAX + 1];
+    struct stat about;
+    size_t size;
+    uint64_t torn = 0;
+    journal->fd = open(journal->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (journal->fd < 0 || fstat(journal->fd, &about) != 0)
+        return failed(journal->path, err);
+    if (!S_ISREG(about.st_mode))
+        return error_set(err, STATUS_INTERNAL, "%.200s: is no regular file", journal->path);
+    journal->bytes = (uint64_t)about.st_size;
+    enum status status = STATUS_OK;
+    if (read_last_line(journal->fd, journal->bytes, line, &size, &torn))
+        status = follow_line(journal, journal->path, line, size, err);
+    else if (torn < journal->bytes)
+        status = error_set(err, STATUS_INTERNAL, "%.200s: is no journal", journal->path);
+    else
+        status = follow_renamed(journal, err);
+    if (status == STATUS_OK && torn > 0) {
+        journal->bytes -= torn;
+        if (ftruncate(journal->fd, (off_t)journal->bytes) != 0)
+            return failed(journal->path, err);
+        append_recovery(journal, torn);
+    }
+    return status;
+}
+
+/* ---- writing ---- */
+
+static bool write_all(int fd, const char *bytes, size_t size) {
+    while (size > 0) {
+        ssize_t n = write(fd, bytes, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static bool flush_folder(const char *path) {
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", path);
+    int fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool flushed = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return flushed;
+}
+
+/* What fails here fails again, and is told of, at the next line. */
+static void rotate(struct journal *journal) {
+    char name[PATH_MAX + 32];
+    snprintf(name, sizeof name, "%s.%012" PRIu64, journal->path, journal->seq - 1);
+    if (fdatasync(journal->fd) != 0 || rename(journal->path, name) != 0)
+        return;
+    close(journal->fd);
+    journal->fd = -1;
+    journal->bytes = 0;
+}
+
+static bool has_file(struct journal *journal) {
+    if (journal->fd < 0) {
+        journal->fd = open(journal->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+        return journal->fd >= 0 && flush_folder(journal->path);
+    }
+    return true;
+}
+
+/* A line that went half to a full disk is cut off again. */
+static bool write_line(struct journal *journal, const struct line *line) {
+    char text[WHOLE_LINE_MAX + 1];
+    int frame = snprintf(text, sizeof text, "{\"seq\":%" PRIu64 ",\"prev\":\"%s\"%s", journal->seq,
+                         journal->prev, line->size > 2 ? "," : "");
+    memcpy(text + frame, line->members + 1, line->size - 1);
+    size_t size = (size_t)frame + line->size - 1;
+    text[size] = '\n';
+    if (!write_all(journal->fd, text, size + 1)) {
+        int cut = journal->is_stdout ? 0 : ftruncate(journal->fd, (off_t)journal->bytes);
+        (void)cut; /* to make a file shorter needs no room */
+        return false;
+    }
+    hash_line(text, size, journal->prev);
+    journal->bytes += size + 1;
+    journal->seq++;
+    return true;
+}
+
+/* Returns what could not be written. */
+static void write_lines(struct journal *journal, struct lines *lines, size_t *left) {
+    struct line *line;
+    while ((line = STAILQ_FIRST(lines))) {
+        if (!journal->is_stdout && journal->bytes > 0 && journal->bytes >= journal->bytes_max)
+            rotate(journal);
+        if (!has_file(journal) || !write_line(journal, line))
+            return;
+        STAILQ_REMOVE_HEAD(lines, entry);
+        free(line);
+        --*left;
+    }
+}
+
+static void sleep_ms(unsigned ms) {
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    nanosleep(&time, NULL);
+}
+
+static void *run(void *argument) {
+    struct journal *journal = argument;
+    struct lines taken = STAILQ_HEAD_INITIALIZER(taken);
+    pthread_mutex_lock(&journal->lock);
+    for (;;) {
+        while (STAILQ_EMPTY(&journal->waiting) && !journal->closing && !journal->failing)
+            pthread_cond_wait(&journal->wake, &journal->lock);
+        if (STAILQ_EMPTY(&journal->waiting) && journal->closing)
+            break;
+        STAILQ_CONCAT(&taken, &journal->waiting);
+        size_t count = journal->waiting_count, left = count;
+        pthread_mutex_unlock(&journal->lock);
+        write_lines(journal, &taken, &left);
+        bool flushed = journal->is_stdout || fdatasync(journal->fd) == 0;
+        pthread_mutex_lock(&journal->lock);
+        STAILQ_CONCAT(&taken, &journal->waiting);
+        STAILQ_CONCAT(&journal->waiting, &taken); /* what is left stays in front */
+        journal->waiting_count -= count - left;
+        journal->failing = left > 0 || !flushed;
+        bool closing = journal->closing, failing = journal->failing;
+        if (closing && failing)
+            break;
+        pthread_mutex_unlock(&journal->lock);
+        if (!closing)
+            sleep_ms(failing ? RETRY_MS : JOURNAL_FLUSH_MS);
+        pthread_mutex_lock(&journal->lock);
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return NULL;
+}
+
+/* ---- the rest ---- */
+
+static enum status start(struct journal *journal, struct error *err) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(&journal->thread, NULL, run, journal);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failure ? error_set(err, STATUS_INTERNAL, "the journal's thread: %s", strerror(failure))
+                   : STATUS_OK;
+}
+
+static void release(struct journal *journal) {
+    struct line *line;
+    while ((line = STAILQ_FIRST(&journal->waiting))) {
+        STAILQ_REMOVE_HEAD(&journal->waiting, entry);
+        free(line);
+    }
+    if (!journal->is_stdout && journal->fd >= 0)
+        close(journal->fd);
+    pthread_cond_destroy(&journal->wake);
+    pthread_mutex_destroy(&journal->lock);
+    free(journal);
+}
+
+enum status journal_open(const char *path, uint64_t bytes_max, struct journal **created,
+                         struct error *err) {
+    struct journal *journal = sodium_init() < 0 ? NULL : calloc(1, sizeof(*journal));
+    if (!journal)
+        return error_set(err, STATUS_INTERNAL, "Out of memory.");
+    snprintf(journal->path, sizeof journal->path, "%s", path);
+    journal->bytes_max = bytes_max;
+    journal->is_stdout = strcmp(path, "-") == 0;
+    journal->fd = STDOUT_FILENO;
+    journal->seq = 1;
+    memset(journal->prev, '0', HASH_TEXT);
+    STAILQ_INIT(&journal->waiting);
+    pthread_mutex_init(&journal->lock, NULL);
+    pthread_cond_init(&journal->wake, NULL);
+    enum status status = journal->is_stdout ? STATUS_OK : open_file(journal, err);
+    if (status == STATUS_OK)
+        status = start(journal, err);
+    if (status == STATUS_OK)
+        *created = journal;
+    else
+        release(journal);
+    return status;
+}
+
+void journal_close(struct journal *journal) {
+    if (!journal)
+        return;
+    pthread_mutex_lock(&journal->lock);
+    journal->closing = true;
+    pthread_mutex_unlock(&journal->lock);
+    pthread_cond_signal(&journal->wake);
+    pthread_join(journal->thread, NULL);
+    release(journal);
+}
+
+bool journal_append(struct journal *journal, const char *members, size_t size) {
+    assert(size >= 2 && members[0] == '{' && members[size - 1] == '}');
+    struct line *line = size <= JOURNAL_LINE_MAX ? malloc(sizeof(*line) + size) : NULL;
+    if (!line)
+        return false;
+    line->size = size;
+    memcpy(line->members, members, size);
+    pthread_mutex_lock(&journal->lock);
+    bool taken = journal->waiting_count < JOURNAL_LINES_MAX;
+    if (taken) {
+        STAILQ_INSERT_TAIL(&journal->waiting, line, entry);
+        journal->waiting_count++;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    if (taken)
+        pthread_cond_signal(&journal->wake);
+    else
+        free(line);
+    return taken;
+}
+
+bool journal_ready(struct journal *journal) {
+    pthread_mutex_lock(&journal->lock);
+    bool ready = !journal->failing && journal->waiting_count <= JOURNAL_LINES_MAX / 2;
+    pthread_mutex_unlock(&journal->lock);
+    return ready;
+}
+
+/* ---- checking ---- */
+
+struct check {
+    uint64_t seq, lines;
+    char prev[HASH_TEXT + 1];
+};
+
+/* What is wrong with the line, or NULL. The chain may begin anywhere: older files may be gone. */
+static const char *check_line(struct check *check, const char *line, size_t size) {
+    uint64_t seq;
+    if (!line_seq(line, size, &seq))
+        return "is no line of a journal";
+    if (check->lines > 0 && seq != check->seq + 1)
+        return "does not follow the line before it";
+    if ((check->lines > 0 || seq == 1) && !line_prev_is(line, size, check->prev))
+        return "says another hash of the line before it";
+    check->seq = seq;
+    check->lines++;
+    hash_line(line, size, check->prev);
+    return NULL;
+}
+
+static enum status check_file(struct check *check, const char *path, struct error *err) {
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return failed(path, err);
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t size;
+    const char *fault = NULL;
+    unsigned number = 0;
+    while (!fault && (size = getline(&line, &room, file)) > 0) {
+        number++;
+        fault = line[size - 1] == '\n' ? check_line(check, line, (size_t)size - 1)
+                                       : "does not end with a line feed";
+    }
+    free(line);
+    fclose(file);
+    return fault ? error_set(err, STATUS_INVALID_FIELD, "%.150s, line %u: %s", path, number, fault)
+                 : STATUS_OK;
+}
+
+enum status journal_check(const char *const *paths, size_t count, uint64_t *lines,
+                          struct error *err) {
+    struct check check = {0};
+    memset(check.prev, '0', HASH_TEXT);
+    if (sodium_init() < 0)
+        return error_set(err, STATUS_INTERNAL, "libsodium cannot be used");
+    for (size_t i = 0; i < count; i++) {
+        enum status status = check_file(&check, paths[i], err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    *lines = check.lines;
+    return STATUS_OK;
+}

@@ -1,0 +1,51 @@
+/* An append-only file of JSON lines, each chained to the one before it, so that a line that was
+ * changed, taken out or put in later shows.
+ *
+ *     {"seq":41,"prev":"64 hexadecimal digits",…what the caller gave…}
+ *
+ * prev is the BLAKE2b-256 of the whole line before, without its line feed; of the first one it is
+ * 64 zeros. Whoever can write the file can also write a whole new chain: to notice that, keep a
+ * hash of the last line elsewhere from time to time.
+ *
+ * Lines are handed to a thread of the journal's own, which writes all that wait and then calls
+ * fdatasync, at most every JOURNAL_FLUSH_MS: what was appended is on disk that much later, plus the
+ * disk's own time, and a crash of the machine loses no more than that. A process that is killed
+ * leaves at most half a line; the next one cuts it off and says so in a line of its own. Past
+ * bytes_max the file is renamed to PATH.SEQ, by its last line's number, and the chain goes on in a
+ * new one; old files are kept.
+ *
+ * A disk that is full or gone: the lines wait, at most JOURNAL_LINES_MAX, and are tried again every
+ * second; journal_ready says no meanwhile, so that nothing more is done that would not be recorded.
+ *
+ * "-" as the path is stdout, without fdatasync and rotation. Any thread may append. */
+#ifndef FACEPAIR_SERVER_JOURNAL_H
+#define FACEPAIR_SERVER_JOURNAL_H
+
+#include "server/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { JOURNAL_LINES_MAX = 16384, JOURNAL_LINE_MAX = 4096, JOURNAL_FLUSH_MS = 100 };
+
+struct journal;
+
+/* Continues the file that is there. STATUS_INTERNAL names it. */
+enum status journal_open(const char *path, uint64_t bytes_max, struct journal **journal,
+                         struct error *err);
+/* Writes what waits, if the disk takes it. NULL is allowed. */
+void journal_close(struct journal *journal);
+
+/* members: an object's, as text with its braces: {"time":"…"}; at most JOURNAL_LINE_MAX bytes.
+ * False: the line was not taken. */
+bool journal_append(struct journal *journal, const char *members, size_t size);
+/* False while lines cannot be written, or more than half of JOURNAL_LINES_MAX wait. */
+bool journal_ready(struct journal *journal);
+
+/* Whether these files, in this order, are one unbroken chain. STATUS_OK: *lines is how many there
+ * are. STATUS_INVALID_FIELD names the file and line where it breaks. */
+enum status journal_check(const char *const *paths, size_t count, uint64_t *lines,
+                          struct error *err);
+
+#endif

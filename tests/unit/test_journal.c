@@ -1,0 +1,340 @@
+/* The journal: its chain, its end after a crash, its files, and a disk that is full. */
+#include "tests/unit/folder.h"
+
+#include "server/journal.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static struct folder folder;
+static char path[PATH_MAX];
+
+static int create_folder(void **state) {
+    (void)state;
+    folder = folder_create();
+    snprintf(path, sizeof path, "%s/audit.jsonl", folder.path);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    folder_remove(&folder);
+    return 0;
+}
+
+static struct journal *open_journal(uint64_t bytes_max) {
+    struct journal *journal;
+    struct error err;
+    if (journal_open(path, bytes_max, &journal, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    return journal;
+}
+
+static void append(struct journal *journal, int value) {
+    char text[64];
+    int size = snprintf(text, sizeof text, "{\"value\":%d}", value);
+    assert_true(journal_append(journal, text, (size_t)size));
+}
+
+static void write_journal(int first, int count, uint64_t bytes_max) {
+    struct journal *journal = open_journal(bytes_max);
+    for (int i = 0; i < count; i++)
+        append(journal, first + i);
+    journal_close(journal);
+}
+
+/* The file; from malloc. */
+static char *read_text(const char *name, size_t *size) {
+    FILE *file = fopen(name, "rb");
+    assert_non_null(file);
+    char *text = calloc(1, 1 << 20);
+    *size = fread(text, 1, (1 << 20) - 1, file);
+    fclose(file);
+    return text;
+}
+
+static void assert_chain(uint64_t wanted) {
+    const char *const paths[] = {path};
+    uint64_t lines;
+    struct error err;
+    if (journal_check(paths, 1, &lines, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    assert_int_equal(lines, wanted);
+}
+
+static void assert_broken(const char *told) {
+    const char *const paths[] = {path};
+    uint64_t lines;
+    struct error err;
+    assert_int_equal(journal_check(paths, 1, &lines, &err), STATUS_INVALID_FIELD);
+    if (!strstr(err.detail, told))
+        fail_msg("%s", err.detail);
+}
+
+static void lines_are_numbered_and_chained(void **state) {
+    (void)state;
+    write_journal(10, 2, 1 << 20);
+    size_t size;
+    char *text = read_text(path, &size);
+    static const char first[] =
+        "{\"seq\":1,\"prev\":\"0000000000000000000000000000000000000000000000000000000000000000\","
+        "\"value\":10}\n";
+    assert_memory_equal(text, first, sizeof first - 1);
+    /* By Python: hashlib.blake2b(first line, digest_size=32).hexdigest() */
+    static const char second[] =
+        "{\"seq\":2,\"prev\":\"07e70eaa40eeac76f6e233c4af5656204538162078b188e72e24f63f3481ed67\","
+        "\"value\":11}\n";
+    assert_string_equal(text + sizeof first - 1, second);
+    free(text);
+    assert_chain(2);
+}
+
+static void the_next_process_goes_on_with_the_chain(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        write_journal(100 * i, 3, 1 << 20);
+    assert_chain(12);
+}
+
+static void half_a_line_is_cut_off_and_told(void **state) {
+    (void)state;
+    write_journal(0, 3, 1 << 20);
+    size_t size;
+    char *text = read_text(path, &size);
+    assert_int_equal(truncate(path, (off_t)size - 20), 0);
+    free(text);
+    write_journal(7, 1, 1 << 20);
+    text = read_text(path, &size);
+    assert_non_null(strstr(text, "{\"seq\":3,"));
+    assert_non_null(strstr(text, "\"event\":\"recovered\",\"torn_bytes\":"));
+    assert_non_null(strstr(text, "\"value\":7}"));
+    assert_null(strstr(text, "\"value\":2"));
+    free(text);
+    assert_chain(4); /* two, the recovery, and the new one */
+}
+
+static void a_file_that_is_no_journal_is_left_alone(void **state) {
+    (void)state;
+    struct journal *journal;
+    struct error err;
+    static const char *const texts[] = {"hello\n", "hello", "{\"a\":1}\n"};
+    for (int i = 0; i < 3; i++) {
+        folder_write_text(&folder, "audit.jsonl", texts[i]);
+        if (i == 1)
+            continue; /* as half a line it could be a journal's first */
+        assert_int_equal(journal_open(path, 1000, &journal, &err), STATUS_INTERNAL);
+        assert_non_null(strstr(err.detail, "is no journal"));
+    }
+}
+
+static void replace(const char *from, const char *to) {
+    size_t size;
+    char *text = read_text(path, &size), *at = strstr(text, from);
+    assert_non_null(at);
+    assert_int_equal(strlen(from), strlen(to));
+    memcpy(at, to, strlen(to));
+    folder_write(&folder, "audit.jsonl", text, size);
+    free(text);
+}
+
+static void a_changed_line_shows(void **state) {
+    (void)state;
+    write_journal(10, 5, 1 << 20);
+    replace("\"value\":12", "\"value\":92");
+    assert_broken("line 4: says another hash");
+}
+
+static void a_missing_line_shows(void **state) {
+    (void)state;
+    write_journal(10, 5, 1 << 20);
+    size_t size;
+    char *text = read_text(path, &size);
+    char *begin = strchr(text, '\n') + 1, *end = strchr(begin, '\n') + 1;
+    memmove(begin, end, size - (size_t)(end - text));
+    folder_write(&folder, "audit.jsonl", text, size - (size_t)(end - begin));
+    free(text);
+    assert_broken("line 2: does not follow");
+}
+
+static void a_line_put_in_shows(void **state) {
+    (void)state;
+    write_journal(10, 3, 1 << 20);
+    size_t size;
+    char *text = read_text(path, &size), *begin = strchr(text, '\n') + 1;
+    char *more = calloc(1, 2 * size + 1);
+    memcpy(more, text, size);
+    memcpy(more + size, begin, size - (size_t)(begin - text));
+    folder_write_text(&folder, "audit.jsonl", more);
+    free(more);
+    free(text);
+    assert_broken("line 4: does not follow");
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The renamed files in order, then the file itself. */
+static size_t list_files(const char *files[64]) {
+    DIR *directory = opendir(folder.path);
+    size_t count = 0;
+    for (struct dirent *entry; (entry = readdir(directory));)
+        if (strncmp(entry->d_name, "audit.jsonl.", 12) == 0) {
+            char *name = malloc(PATH_MAX);
+            snprintf(name, PATH_MAX, "%s/%s", folder.path, entry->d_name);
+            files[count++] = name;
+        }
+    closedir(directory);
+    qsort(files, count, sizeof *files, by_name);
+    if (access(path, F_OK) == 0)
+        files[count++] = strdup(path);
+    return count;
+}
+
+static void release_files(const char *files[64], size_t count) {
+    for (size_t i = 0; i < count; i++)
+        free((char *)(uintptr_t)files[i]);
+}
+
+static void a_full_file_is_renamed_and_the_chain_goes_on(void **state) {
+    (void)state;
+    const char *files[64];
+    uint64_t lines;
+    struct error err;
+    for (int i = 0; i < 5; i++)
+        write_journal(100 * i, 20, 1000);
+    size_t count = list_files(files);
+    assert_true(count >= 8 && count < 64);
+    if (journal_check(files, count, &lines, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    assert_int_equal(lines, 100);
+    assert_int_equal(journal_check(files + 3, count - 3, &lines, &err), STATUS_OK);
+    const char *swapped[] = {files[1], files[0]};
+    assert_int_equal(journal_check(swapped, 2, &lines, &err), STATUS_INVALID_FIELD);
+    release_files(files, count);
+}
+
+static void the_chain_goes_on_although_only_renamed_files_are_left(void **state) {
+    (void)state;
+    const char *files[64];
+    uint64_t lines;
+    struct error err;
+    write_journal(0, 30, 1000);
+    assert_int_equal(unlink(path), 0); /* as if the process had ended right after the renaming … */
+    size_t before = list_files(files), kept;
+    assert_int_equal(journal_check(files, before, &kept, &err), STATUS_OK);
+    release_files(files, before);
+    write_journal(900, 1, 1000); /* … and the lines of the lost file had never been written */
+    size_t count = list_files(files);
+    if (journal_check(files, count, &lines, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    assert_int_equal(lines, kept + 1);
+    release_files(files, count);
+}
+
+static void a_process_killed_at_any_moment_leaves_a_chain(void **state) {
+    (void)state;
+    uint64_t lines = 0, before = 0;
+    for (int round = 0; round < 20; round++) {
+        pid_t child = fork();
+        if (child == 0) {
+            struct journal *journal = open_journal(1 << 30);
+            for (;;) /* it is full most of the time */
+                journal_append(journal, "{\"event\":\"test\"}", 16);
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 3000000 * (round + 1)}, NULL);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        journal_close(open_journal(1 << 30)); /* cuts off what is torn */
+        const char *const paths[] = {path};
+        struct error err;
+        if (journal_check(paths, 1, &lines, &err) != STATUS_OK)
+            fail_msg("%s", err.detail);
+        assert_true(lines >= before);
+        before = lines;
+    }
+    assert_true(lines > 0);
+}
+
+static void wait_until_ready(struct journal *journal, bool wanted) {
+    for (int i = 0; i < 600 && journal_ready(journal) != wanted; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    assert_true(journal_ready(journal) == wanted);
+}
+
+/* A limit on the size of files stands for the full disk: write() fails alike. */
+static void what_the_disk_does_not_take_is_written_when_it_does(void **state) {
+    (void)state;
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct journal *journal = open_journal(1 << 20);
+    append(journal, 0);
+    assert_int_equal(
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 150, .rlim_max = limit.rlim_max}), 0);
+    append(journal, 1); /* a line has some 95 bytes: the second is torn, and cut off */
+    append(journal, 2);
+    wait_until_ready(journal, false);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    wait_until_ready(journal, true);
+    append(journal, 3);
+    journal_close(journal);
+    assert_chain(4);
+}
+
+static void when_too_many_wait_no_more_are_taken(void **state) {
+    (void)state;
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct journal *journal = open_journal(1 << 30);
+    assert_int_equal(
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 1, .rlim_max = limit.rlim_max}), 0);
+    for (int i = 0; i < JOURNAL_LINES_MAX; i++)
+        append(journal, i);
+    assert_false(journal_append(journal, "{}", 2));
+    assert_false(journal_ready(journal));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    journal_close(journal);
+    assert_chain(JOURNAL_LINES_MAX);
+}
+
+static void a_line_too_long_is_not_taken(void **state) {
+    (void)state;
+    struct journal *journal = open_journal(1 << 20);
+    char *text = malloc(JOURNAL_LINE_MAX + 1);
+    memset(text, 'x', JOURNAL_LINE_MAX + 1);
+    text[0] = '{';
+    text[JOURNAL_LINE_MAX] = '}';
+    assert_false(journal_append(journal, text, JOURNAL_LINE_MAX + 1));
+    text[JOURNAL_LINE_MAX - 1] = '}';
+    assert_true(journal_append(journal, text, JOURNAL_LINE_MAX));
+    free(text);
+    journal_close(journal);
+    write_journal(1, 1, 1 << 20); /* the longest line is found again */
+    assert_chain(2);
+}
+
+#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, create_folder, remove_folder)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        IN_A_FOLDER(lines_are_numbered_and_chained),
+        IN_A_FOLDER(the_next_process_goes_on_with_the_chain),
+        IN_A_FOLDER(half_a_line_is_cut_off_and_told),
+        IN_A_FOLDER(a_file_that_is_no_journal_is_left_alone),
+        IN_A_FOLDER(a_changed_line_shows),
+        IN_A_FOLDER(a_missing_line_shows),
+        IN_A_FOLDER(a_line_put_in_shows),
+        IN_A_FOLDER(a_full_file_is_renamed_and_the_chain_goes_on),
+        IN_A_FOLDER(the_chain_goes_on_although_only_renamed_files_are_left),
+        IN_A_FOLDER(a_process_killed_at_any_moment_leaves_a_chain),
+        IN_A_FOLDER(what_the_disk_does_not_take_is_written_when_it_does),
+        IN_A_FOLDER(when_too_many_wait_no_more_are_taken),
+        IN_A_FOLDER(a_line_too_long_is_not_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
