@@ -4,6 +4,7 @@
 
 #include "model/network/network.h"
 #include "model/safetensors.h"
+#include "tests/parity/device.h"
 
 #include <math.h>
 
@@ -248,7 +249,7 @@ static int close_outcomes(void **state) {
 static int open_outcomes(void **state) {
     struct outcome *outcomes = calloc(RECIPES_COUNT, sizeof(*outcomes));
     struct error err;
-    if (!outcomes || network_runtime_open("cpu", 1, &err) != STATUS_OK)
+    if (!outcomes || network_runtime_open(parity_device(), 1, &err) != STATUS_OK)
         return -1;
     for (size_t i = 0; i < RECIPES_COUNT; i++)
         outcome_open(&outcomes[i], &RECIPES[i]);
