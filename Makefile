@@ -5,7 +5,7 @@ CACHE := $(or $(FACEPAIR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facepair)
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp' '*.cu')
 LINE = @printf '  %-16s %s\n'
 
-.PHONY: help setup setup-test setup-cuda build models run test asan fuzz parity-full load bench bench-peers format format-check lint install clean
+.PHONY: help setup setup-test setup-cuda build models run test asan fuzz parity-full load bench bench-train bench-peers format format-check lint install clean
 
 help:
 	$(LINE) 'make run' 'set up, build and serve on 127.0.0.1:8080 (ARGS="--listen …" passes options)'
@@ -15,6 +15,7 @@ help:
 	$(LINE) 'make build' 'only build: build/facepair'
 	$(LINE) 'make models' 'import the default model and dlib-resnet-plus into data/'
 	$(LINE) 'make bench' 'the time of each stage and of the whole, with ratios'
+	$(LINE) 'make bench-train' 'what a step of training costs with the frozen part kept (minutes)'
 	$(LINE) 'make bench-peers' 'the same pairs through DeepFace'"'"'s API (downloads about 1 GB)'
 	$(LINE) 'make asan' 'the suite under AddressSanitizer and UBSan'
 	$(LINE) 'make fuzz' 'each parser of bytes for a minute (SECONDS=N)'
@@ -67,6 +68,9 @@ load: setup-test build models
 
 bench: setup-test build models
 	@cmake --build $(BUILD) && tests/bench/bench.py --build $(BUILD)
+
+bench-train: setup build
+	@cmake --build $(BUILD) --target bench_train_cache && $(BUILD)/tests/bench/bench_train_cache
 
 bench-peers: setup-test build models
 	@tests/bench/peers.sh $(BUILD)
