@@ -23,6 +23,7 @@
 enum {
     LOOK_MS = 300,
     LOOKS_TO_SETTLE = 4,
+    BUSY_LOOKS_MAX = 2, /* each has waited for the store as long as it may */
     RESTART_MS_FIRST = 1000,
     RESTART_MS_MAX = 60000,
     LONG_LIFE_MS = 60000,
@@ -65,6 +66,7 @@ struct supervisor {
 
     struct look look;
     bool look_out;
+    unsigned busy_looks; /* of those that settle, one after the other: only they need the lock */
     unsigned looks;
     char cancelling[UID_SIZE]; /* the job that it is to leave, since … */
     uint64_t cancelling_us;
@@ -177,6 +179,7 @@ static void on_child_exit(uv_process_t *child, int64_t code, int signal) {
     uv_close((uv_handle_t *)&supervisor->child, closed_childs);
     uv_close((uv_handle_t *)&supervisor->pipe, closed_childs);
     memcpy(supervisor->gone, supervisor->runner, sizeof supervisor->gone);
+    supervisor->busy_looks = 0;
     look(supervisor);
     failed(supervisor, code, signal, NULL);
     tell_done(supervisor);
@@ -308,13 +311,21 @@ static void judge(struct supervisor *supervisor, const struct look *look) {
 static void back(struct disk_task *task) {
     struct look *done = (struct look *)task;
     struct supervisor *supervisor = done->supervisor;
+    bool ok = done->status == STATUS_OK;
     supervisor->look_out = false;
-    if (done->status != STATUS_OK)
+    if (done->status == STATUS_OVERLOADED)
+        supervisor->busy_looks++;
+    else if (done->settles)
+        supervisor->busy_looks = 0;
+    if (!ok)
         log_event(LOG_WARN, "store", LOG_STR("cause", done->err.detail));
     else if (strcmp(supervisor->gone, done->gone) == 0)
         supervisor->gone[0] = '\0';
-    judge(supervisor, done);
-    if (supervisor->gone[0] && done->status == STATUS_OK)
+    if (ok)
+        judge(supervisor, done);
+    else if (supervisor->busy_looks >= BUSY_LOOKS_MAX)
+        kill_child(supervisor, "it seems to keep the store's lock");
+    if (ok && supervisor->gone[0])
         look(supervisor);
 }
 

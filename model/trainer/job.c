@@ -25,7 +25,7 @@ struct run {
     const struct store_job *job;
     struct finetune_spec spec;
     char dataset[PATH_MAX], work[PATH_MAX], resume[PATH_MAX], cache[PATH_MAX];
-    enum finetune_phase phase;
+    bool evaluating;
     uint64_t begun_us, progress_us; /* progress_us: when it was last told; 0: never */
     bool late;                      /* the deadline has passed */
     bool lost;                      /* the store has refused a write */
@@ -67,9 +67,9 @@ static void on_progress(void *context, const struct finetune_progress *progress)
     struct error err;
     bool evaluating =
         progress->phase == FINETUNE_EVALUATING || progress->phase == FINETUNE_PUBLISHING;
-    if (evaluating && run->phase != progress->phase)
+    if (evaluating && !run->evaluating)
         evaluate(run);
-    run->phase = progress->phase;
+    run->evaluating |= evaluating;
     if (evaluating || !is_due(run))
         return;
     if (!took(run,
