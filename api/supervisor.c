@@ -145,11 +145,12 @@ static void on_restart(uv_timer_t *timer) { begin_restart(timer->data); }
 
 /* Zero where the child has done its work, or had to be stopped. */
 static unsigned wait_before_restart(struct supervisor *supervisor, int64_t code, int signal) {
+    bool did_its_work = code == 0 && signal == 0;
     bool lived_long =
         clock_monotonic_us() - supervisor->started_us >= LONG_LIFE_MS * UINT64_C(1000);
-    if (lived_long)
+    if (did_its_work || lived_long)
         supervisor->restart_ms = RESTART_MS_FIRST;
-    if ((code == 0 && signal == 0) || supervisor->killed)
+    if (did_its_work || supervisor->killed)
         return 0;
     unsigned wait_ms = supervisor->restart_ms;
     supervisor->restart_ms = wait_ms < RESTART_MS_MAX / 2 ? wait_ms * 2 : (unsigned)RESTART_MS_MAX;

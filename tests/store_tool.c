@@ -35,8 +35,10 @@ static enum status create(struct store *store, char **arguments, struct error *e
                                       .queued_max = QUEUED_MAX};
     enum status status = store_job_create(store, &job, NULL, &first, err);
     free(text);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         puts(id);
+        fflush(stdout); /* now, so that it is seen what was done before it */
+    }
     return status;
 }
 
