@@ -21,7 +21,7 @@
 #include <time.h>
 
 enum { STEPS = 10, DEAF_MS = 3000, MEMORY_BYTES = 300 * 1000 * 1000, FAILING_EPOCHS = 666 };
-enum { JSON_CARD_MAX = 64 * 1024, CACHE_BYTES = 256 * 1024 };
+enum { JSON_CARD_MAX = 64 * 1024 };
 
 const char *const FINETUNE_PHASE_NAMES[] = {
 #define X(name, text) text,
@@ -268,28 +268,15 @@ static enum status evaluate_and_publish(struct stub *stub, struct finetune_resul
     return STATUS_OK;
 }
 
-/* What a run computes once, and could compute again. */
-static enum status write_cache(const struct stub *stub, struct error *err) {
-    static const char rows[CACHE_BYTES];
-    char path[PATH_MAX];
-    enum status status = file_path(path, err, "%s/cache", stub->place->work);
-    if (status == STATUS_OK)
-        status = file_write(path, rows, sizeof rows, err);
-    return status == STATUS_OK ? STATUS_OK : full_or(status, err);
-}
-
 static enum status run(struct stub *stub, struct finetune_result *result, struct error *err) {
     if (mkdir(stub->place->work, 0700) != 0 && errno != EEXIST)
         return error_set(err, errno == ENOSPC ? STATUS_STORAGE_FULL : STATUS_INTERNAL, "%.180s: %s",
                          stub->place->work, strerror(errno));
-    enum status status = write_cache(stub, err);
-    if (status != STATUS_OK)
-        return status;
     stub->kept.random = random_seeded(stub->spec->hyperparameters.seed);
     read_state(stub);
     if (stub->spec->hyperparameters.epochs == FAILING_EPOCHS)
         return error_set(err, STATUS_INTERNAL, "%.200s/cache: made up", stub->place->work);
-    status = train(stub, &result->outcome, err);
+    enum status status = train(stub, &result->outcome, err);
     if (status != STATUS_OK || result->outcome != FINETUNE_FINISHED)
         return status;
     return evaluate_and_publish(stub, result, err);
