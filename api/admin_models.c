@@ -16,6 +16,7 @@
 #include "api/problem.h"
 #include "api/send.h"
 #include "api/swap.h"
+#include "api/wish.h"
 #include "model/catalog.h"
 #include "server/http/reply.h"
 #include "server/log.h"
@@ -119,6 +120,8 @@ static void work_promote(struct disk_task *disk) {
     struct admin_task *task = task_of(disk);
     task->status =
         keeper_promote(disk->service->keeper, task->name, task->version, &task->change, &task->err);
+    if (task->status == STATUS_OK)
+        wish_note_promotion(disk->service, &task->change, "");
 }
 
 static void back_promote(struct disk_task *disk) {

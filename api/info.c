@@ -1,12 +1,16 @@
 #include "api/info.h"
 
 #include "api/compare.h"
+#include "api/events.h"
+#include "api/jobs.h"
 #include "api/send.h"
 #include "api/service.h"
+#include "api/upload.h"
 
 static json_t *limits_json(const struct service_limits *limits) {
     return json_pack(
-        "{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i}",
+        "{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, "
+        "s:I, s:i, s:i}",
         "image_bytes_max", (json_int_t)limits->image.bytes_max, "multipart_bytes_max",
         (json_int_t)limits->multipart_bytes_max, "json_bytes_max",
         (json_int_t)limits->json_bytes_max, "parts_max", (int)limits->parts_max, "field_bytes_max",
@@ -15,7 +19,10 @@ static json_t *limits_json(const struct service_limits *limits) {
         (json_int_t)limits->image.aspect_max, "prepare_queue_max", (int)limits->prepare_tasks_max,
         "embed_queue_max", (int)limits->embed_items_max, "timeout_ms_default",
         (int)limits->timeout_ms, "timeout_ms_min", TIMEOUT_MS_MIN, "timeout_ms_max", TIMEOUT_MS_MAX,
-        "embeddings_images_max", BODY_IMAGES_MAX, "compare_bytes_max", COMPARE_BODY_BYTES_MAX);
+        "embeddings_images_max", BODY_IMAGES_MAX, "compare_bytes_max", COMPARE_BODY_BYTES_MAX,
+        "uploads_max", UPLOADS_MAX, "dataset_bytes_max", (json_int_t)limits->archive.bytes_max,
+        "dataset_members_max", (json_int_t)limits->archive.members_max, "jobs_queued_max",
+        JOBS_QUEUED_MAX, "event_streams_max", EVENTS_STREAMS_MAX);
 }
 
 static json_t *default_model_json(struct service *service) {

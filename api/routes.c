@@ -7,11 +7,15 @@
 #include "api/datasets.h"
 #include "api/embeddings.h"
 #include "api/errand.h"
+#include "api/events.h"
 #include "api/health.h"
 #include "api/info.h"
+#include "api/jobs.h"
 #include "api/models.h"
 #include "api/openapi.h"
 #include "api/verify.h"
+
+#include "model/finetune/spec.h"
 
 #include <assert.h>
 
@@ -61,6 +65,14 @@ static const char *const LIST_QUERY[] = {"limit", "after", NULL};
     }
 #define ASK(path_, query_, finish_) ERRAND("GET", path_, query_, finish_)
 #define REMOVE(path_, finish_) ERRAND("DELETE", path_, NULL, finish_)
+#define CREATE(path_, finish_) ERRAND("POST", path_, NULL, finish_)
+#define TELL(path_, finish_) ERRAND("POST", path_, NULL, finish_)
+#define FOLLOW(path_)                                                                              \
+    {                                                                                              \
+        .method = "GET", .path = (path_), .route = (path_), .listeners = HTTP_ADMIN,               \
+        .query = LIST_QUERY, .admit = errand_admit, .finish = events_show,                         \
+        .abandon = events_abandon, .release = events_release                                       \
+    }
 
 /* clang-format off */
 static const struct http_endpoint ENDPOINTS[] = {
@@ -81,6 +93,15 @@ static const struct http_endpoint ENDPOINTS[] = {
     ASK("/admin/v1/datasets/{dataset}", NULL, datasets_show),
     REMOVE("/admin/v1/datasets/{dataset}", datasets_delete),
     REMOVE("/admin/v1/datasets/{dataset}/people/{person}", datasets_delete_person),
+    ASK("/admin/v1/fine-tunes", JOBS_QUERY_LIST, jobs_list),
+    CREATE("/admin/v1/fine-tunes", jobs_create),
+    ASK("/admin/v1/fine-tunes/{job}", NULL, jobs_show),
+    REMOVE("/admin/v1/fine-tunes/{job}", jobs_delete),
+    TELL("/admin/v1/fine-tunes/{job}/cancel", jobs_cancel),
+    TELL("/admin/v1/fine-tunes/{job}/pause", jobs_pause),
+    TELL("/admin/v1/fine-tunes/{job}/resume", jobs_resume),
+    FOLLOW("/admin/v1/fine-tunes/{job}/events"),
+    ASK("/admin/v1/fine-tunes/{job}/checkpoints", NULL, jobs_checkpoints),
     GET("/metrics", SCRAPE, health_metrics),
     PROBE("/livez", "/livez", health_live),
     PROBE("/healthz", "/livez", health_live),
@@ -111,8 +132,18 @@ static void limit_bodies(struct service *service) {
     service->upload_body = (struct http_body_limits){.kinds = HTTP_BODY_STREAM,
                                                      .stream_bytes_max = limits->archive.bytes_max,
                                                      .stream_types = DATASETS_TYPES};
+    service->job_body = (struct http_body_limits){.kinds = HTTP_BODY_JSON,
+                                                  .json_bytes_max = FINETUNE_SPEC_BYTES_MAX};
+    service->empty_body =
+        (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = PROMOTION_BYTES_MAX};
     service->promotion_body =
         (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = PROMOTION_BYTES_MAX};
+}
+
+/* A POST of which the path says everything. */
+static bool is_told(const struct http_endpoint *endpoint) {
+    return endpoint->finish == jobs_cancel || endpoint->finish == jobs_pause ||
+           endpoint->finish == jobs_resume;
 }
 
 static const struct http_body_limits *body_of(const struct service *service,
@@ -120,6 +151,8 @@ static const struct http_body_limits *body_of(const struct service *service,
     return endpoint->admit == verify_admit            ? &service->verify_body
            : endpoint->admit == embeddings_admit      ? &service->embeddings_body
            : endpoint->admit == compare_admit         ? &service->compare_body
+           : endpoint->finish == jobs_create          ? &service->job_body
+           : is_told(endpoint)                        ? &service->empty_body
            : endpoint->take                           ? &service->upload_body
            : endpoint->finish == admin_models_promote ? &service->promotion_body
                                                       : NULL;

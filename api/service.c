@@ -2,7 +2,9 @@
 
 #include "api/datasets.h"
 #include "api/disk.h"
+#include "api/events.h"
 #include "api/follow.h"
+#include "api/housekeeping.h"
 #include "api/problem.h"
 #include "api/routes.h"
 #include "api/supervisor.h"
@@ -92,6 +94,14 @@ static enum status open_store(struct service *service, struct error *err) {
     return status == STATUS_OK ? upload_start(service, err) : status;
 }
 
+/* What looks into the store by itself, once the disk thread is there. */
+static enum status start_store_tasks(struct service *service, struct error *err) {
+    if (!service->store)
+        return STATUS_OK;
+    enum status status = events_start(service, &service->event_feed, err);
+    return status == STATUS_OK ? housekeeping_start(service, &service->housekeeping, err) : status;
+}
+
 static enum status start(struct service *service, struct error *err) {
     const struct service_options *options = &service->options;
     enum status status = prepare_shared_open(options->data_directory, &service->prepare, err);
@@ -111,6 +121,8 @@ static enum status start(struct service *service, struct error *err) {
         status = disk_start(service, err);
     if (status == STATUS_OK)
         status = follow_start(service, &service->follow, err);
+    if (status == STATUS_OK)
+        status = start_store_tasks(service, err);
     if (status == STATUS_OK && options->trainer)
         status = supervisor_start(service, options->trainer, &service->supervisor, err);
     return status;
@@ -147,11 +159,14 @@ void service_destroy(struct service *service) {
         return;
     if (service->follow)
         follow_pause(service->follow);
+    housekeeping_pause(service->housekeeping);
     supervisor_stop(service->supervisor);
     pool_destroy(service->upload_threads);
     pool_destroy(service->disk);
     loop_flush(service->loop); /* the last look may have come back */
     follow_stop(service->follow);
+    housekeeping_stop(service->housekeeping);
+    events_stop(service->event_feed);
     batcher_destroy(service->batcher); /* it looks at the pool's queue */
     pool_destroy(service->pool);
     registry_close(service->registry);
@@ -176,8 +191,10 @@ struct http_application service_application(struct service *service) {
 
 void service_drain(struct service *service) {
     service->draining = true;
+    events_drain(service);
     datasets_drain(service);
     follow_pause(service->follow);
+    housekeeping_pause(service->housekeeping);
 }
 
 bool service_ready(const struct service *service) { return !service->draining; }

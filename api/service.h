@@ -7,7 +7,7 @@
 #include "model/image/image.h"
 #include "model/prepare.h"
 #include "model/registry.h"
-#include "model/store/store.h"
+#include "model/store/jobs.h"
 #include "model/token_keys.h"
 #include "server/http/listener.h"
 #include "server/loop.h"
@@ -50,6 +50,7 @@ struct service_options {
     const char *token_key_file; /* NULL: a key that ends with this process */
     unsigned token_lifetime_s;
     bool keeps_store;                         /* data sets and jobs are this process's */
+    uint64_t jobs_keep_s;                     /* after they have ended; 0: for ever */
     const struct supervisor_options *trainer; /* NULL: none is started; borrowed at creation only */
     bool allow_raw_embeddings;                /* whoever calls may have and hand in components */
     struct service_limits limits;
@@ -74,13 +75,17 @@ struct service {
     struct pool *upload_threads;
     unsigned uploads;                       /* under way */
     struct dataset_upload *dataset_uploads; /* whose bodies come */
+    struct event_feed *event_feed;
+    struct housekeeping *housekeeping;
+    size_t jobs_counted[JOB_KINDS_COUNT][JOB_STATES_COUNT]; /* the disk thread's (job_metrics.c) */
     unsigned prepare_threads;
     bool draining;       /* no new work is admitted; /readyz says 503 */
     size_t bodies_bytes; /* admitted and not released */
     size_t pool_tasks;   /* places of the pool's queue that requests hold; service_reserve() */
     double prepare_us;   /* running mean of one photograph's preparation */
     /* The routes, with this instance's limits. */
-    struct http_body_limits verify_body, embeddings_body, compare_body, promotion_body, upload_body;
+    struct http_body_limits verify_body, embeddings_body, compare_body, promotion_body, upload_body,
+        job_body, empty_body;
     struct http_endpoint endpoints[SERVICE_ENDPOINTS_MAX];
     const struct http_endpoint *table[SERVICE_ENDPOINTS_MAX + 1];
 };

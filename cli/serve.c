@@ -70,6 +70,8 @@ static struct service_options service_options(const struct serve_settings *s, co
     limits.prepare_tasks_max = (size_t)s->prepare_queue;
     limits.embed_items_max = (size_t)s->embed_queue;
     limits.timeout_ms = (unsigned)s->timeout_ms;
+    limits.archive.bytes_max = (uint64_t)s->dataset_bytes;
+    limits.archive.image_bytes_max = (uint64_t)s->image_bytes;
     return (struct service_options){
         .data_directory = data,
         .default_model = s->model,
@@ -79,6 +81,7 @@ static struct service_options service_options(const struct serve_settings *s, co
         .prepare_threads = (unsigned)s->prepare_threads,
         .default_max_fmr = s->default_max_fmr,
         .keeps_store = keeps_store,
+        .jobs_keep_s = (uint64_t)s->job_days * 24 * 3600,
         .trainer = keeps_store && !s->no_trainer ? trainer : NULL,
         .token_key_file = s->token_key_file,
         .token_lifetime_s = (unsigned)s->token_lifetime,

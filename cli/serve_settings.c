@@ -32,6 +32,8 @@ struct serve_settings serve_settings_default(void) {
         .prepare_queue = (int64_t)limits.prepare_tasks_max,
         .embed_queue = (int64_t)limits.embed_items_max,
         .token_lifetime = 24 * 3600,
+        .dataset_bytes = (int64_t)limits.archive.bytes_max,
+        .job_days = 90,
         .lease_ms = 30000,
     };
 }
@@ -101,6 +103,10 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
          "all; serve: only answers, without admin listener, data sets and jobs; control: the one "
          "of a fleet that has them (all)",
          OPTION_CHOICE, .to.choice = &s->role, .choices = ROLES},
+        WHOLE("dataset-bytes", "N", "bytes of one data set, as sent and unpacked (64 GiB)",
+              dataset_bytes, KIB, 1024 * GIB),
+        WHOLE("job-days", "N", "days that a job is kept after its end; 0: for ever (90)", job_days,
+              0, 36500),
         {"no-trainer", NULL, "jobs are run by a `facepair trainer` elsewhere on this host",
          OPTION_FLAG, .to.flag = &s->no_trainer},
         WHOLE("trainer-threads", "N", "threads of a job; 0: one for each CPU granted (0)",

@@ -42,6 +42,9 @@ enum { METRICS_LABELS_MAX = 4, METRICS_SERIES_MAX = 256 };
     X(DISTANCE, HISTOGRAM, "facepair_distance", "Distances answered.", "model,version", DISTANCE)  \
     X(MODEL_INFO, GAUGE, "facepair_model_info", "1 for each loaded version.",                      \
       "model,version,active,device", NONE)                                                         \
+    X(JOBS, GAUGE, "facepair_jobs", "Jobs known.", "kind,status", NONE)                            \
+    X(JOBS_FINISHED, COUNTER, "facepair_jobs_finished_total",                                      \
+      "Jobs that ended while this process ran.", "kind,status", NONE)                              \
     X(READY, GAUGE, "facepair_ready", "1 when models are warm and the service is not draining.",   \
       "", NONE)                                                                                    \
     X(LOOP_LAG, GAUGE, "facepair_loop_lag_seconds", "How late the loop's last beat was.", "",      \

@@ -104,10 +104,16 @@ static enum status read_page(struct store *store, int64_t job, uint64_t after, s
     return query_close(&query, err);
 }
 
-static enum status read_last(struct store *store, int64_t job, uint64_t *last, struct error *err) {
-    struct query query = query_open(store, "SELECT events FROM jobs WHERE sequence = ?");
+/* *wished: the job's promotion is yet to be decided, which will be an event. */
+static enum status read_last(struct store *store, int64_t job, uint64_t *last, bool *wished,
+                             struct error *err) {
+    struct query query =
+        query_open(store, "SELECT events, promotion = 'wished' FROM jobs WHERE sequence = ?");
     query_bind_integer(&query, job);
-    *last = query_row(&query) ? (uint64_t)query_integer(&query) : 0;
+    if (query_row(&query)) {
+        *last = (uint64_t)query_integer(&query);
+        *wished = query_integer(&query) != 0;
+    }
     return query_close(&query, err);
 }
 
@@ -116,13 +122,14 @@ static enum status read_events(struct store *store, const char *id, uint64_t aft
                                struct error *err) {
     struct job_row row;
     uint64_t last = 0;
+    bool wished = false;
     enum status status = job_find(store, id, &row, err);
     if (status == STATUS_OK)
         status = read_page(store, row.sequence, after, limit, events, count, err);
     if (status == STATUS_OK)
-        status = read_last(store, row.sequence, &last, err);
+        status = read_last(store, row.sequence, &last, &wished, err);
     if (status == STATUS_OK)
-        *ended = job_state_is_final(row.state) &&
+        *ended = job_state_is_final(row.state) && !wished &&
                  (*count > 0 ? events[*count - 1].number : after) >= last;
     return status;
 }

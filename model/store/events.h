@@ -28,7 +28,8 @@ struct store_event {
 };
 
 /* Those numbered above `after`, oldest first, at most `limit` (1 … STORE_PAGE_MAX). *ended: the job
- * is final and none follow these. STATUS_NOT_FOUND: no such job. *events from malloc. */
+ * is final, its promotion decided, and none follow these. STATUS_NOT_FOUND: no such job. *events
+ * from malloc. */
 enum status store_events(struct store *store, const char *id, uint64_t after, size_t limit,
                          struct store_event **events, size_t *count, bool *ended,
                          struct error *err);

@@ -81,9 +81,34 @@ enum status store_wish_next(struct store *store, struct store_job *job, bool *fo
     return store_end(store, status, err);
 }
 
-enum status store_wish_settle(struct store *store, const char *id, enum promotion_state outcome,
-                              const char *reason, struct error *err) {
-    assert(outcome == PROMOTION_CARRIED || outcome == PROMOTION_REFUSED);
+static char *settled_text(const struct job_row *row, enum promotion_state outcome,
+                          const char *reason) {
+    struct json_writer *writer = event_open();
+    if (!writer)
+        return NULL;
+    json_write_text(writer, "status", job_state_word(row->state));
+    json_write_integer(writer, "attempt", row->attempt);
+    json_write_object(writer, "promotion");
+    json_write_text(writer, "status", promotion_state_word(outcome));
+    json_write_text(writer, "reason", reason);
+    json_write_end(writer);
+    return event_close(writer);
+}
+
+static enum status tell_settled(struct store *store, const char *id, enum promotion_state outcome,
+                                const char *reason, struct error *err) {
+    struct job_row row;
+    enum status status = job_find(store, id, &row, err);
+    if (status != STATUS_OK)
+        return status;
+    char *data = settled_text(&row, outcome, reason);
+    status = event_append(store, row.sequence, EVENT_STATE, data, err);
+    free(data);
+    return status;
+}
+
+static enum status settle(struct store *store, const char *id, enum promotion_state outcome,
+                          const char *reason, struct error *err) {
     struct query query =
         query_open(store, "UPDATE jobs SET promotion = ?, promotion_reason = ?"
                           " WHERE id = ? AND promotion = 'wished' AND state = 'succeeded'");
@@ -94,5 +119,13 @@ enum status store_wish_settle(struct store *store, const char *id, enum promotio
     enum status status = query_run(&query, &changed, err);
     if (status == STATUS_OK && changed == 0)
         return error_set(err, STATUS_WRONG_STATE, "The job has no promotion to be decided.");
-    return status;
+    return status == STATUS_OK ? tell_settled(store, id, outcome, reason, err) : status;
+}
+
+enum status store_wish_settle(struct store *store, const char *id, enum promotion_state outcome,
+                              const char *reason, struct error *err) {
+    assert(outcome == PROMOTION_CARRIED || outcome == PROMOTION_REFUSED);
+    enum status status = store_begin(store, err);
+    return status == STATUS_OK ? store_end(store, settle(store, id, outcome, reason, err), err)
+                               : status;
 }

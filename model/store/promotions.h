@@ -22,8 +22,8 @@ enum status store_promotion_list(struct store *store, const char *model, uint64_
  * caller's to release. */
 enum status store_wish_next(struct store *store, struct store_job *job, bool *found,
                             struct error *err);
-/* PROMOTION_CARRIED or PROMOTION_REFUSED, and why, at most STORE_MESSAGE_SIZE − 1 bytes.
- * STATUS_WRONG_STATE: it is decided, or was not wished. */
+/* With an event. PROMOTION_CARRIED or PROMOTION_REFUSED, and why, at most STORE_MESSAGE_SIZE − 1
+ * bytes. STATUS_WRONG_STATE: it is decided, or was not wished. */
 enum status store_wish_settle(struct store *store, const char *id, enum promotion_state outcome,
                               const char *reason, struct error *err);
 
