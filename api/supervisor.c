@@ -382,7 +382,7 @@ enum status supervisor_start(struct service *service, const struct supervisor_op
         supervisor->timers++;
     }
     uv_timer_start(&supervisor->looking, on_look, LOOK_MS, LOOK_MS);
-    start_child(supervisor);
+    uv_timer_start(&supervisor->restart, on_restart, 0, 0); /* once the loop runs */
     *started = supervisor;
     return STATUS_OK;
 }
