@@ -28,4 +28,8 @@ enum status file_write(const char *path, const char *bytes, size_t size, struct 
  * STATUS_INTERNAL; err names it. */
 enum status file_flush_directory(const char *path, struct error *err);
 
+/* The same bytes under a second name, which must not exist; a copy, on disk, where the file system
+ * knows no such thing. STATUS_INTERNAL; err names the file. */
+enum status file_share(const char *from, const char *to, struct error *err);
+
 #endif

@@ -7,18 +7,9 @@
 #include "model/json.h"
 #include "model/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { COPY_BYTES = 1 << 16 };
-
-static enum status failed(const char *path, struct error *err) {
-    return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, strerror(errno));
-}
 
 /* ---- the card ---- */
 
@@ -149,34 +140,6 @@ static enum status format_card(const struct calibrated *calibrated, const char *
 
 /* ---- the directory ---- */
 
-static bool copy_bytes(int from, int to) {
-    char buffer[COPY_BYTES];
-    ssize_t count;
-    while ((count = read(from, buffer, sizeof(buffer))) > 0)
-        for (ssize_t done = 0; done < count;) {
-            ssize_t wrote = write(to, buffer + done, (size_t)(count - done));
-            if (wrote < 0)
-                return false;
-            done += wrote;
-        }
-    return count == 0 && fsync(to) == 0;
-}
-
-/* The same bytes under a second name; a copy where the file system knows no such thing. */
-static enum status share_file(const char *from, const char *to, struct error *err) {
-    if (link(from, to) == 0)
-        return STATUS_OK;
-    int source = open(from, O_RDONLY | O_CLOEXEC);
-    if (source < 0)
-        return failed(from, err);
-    int target = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    enum status status = target >= 0 && copy_bytes(source, target) ? STATUS_OK : failed(to, err);
-    close(source);
-    if (target >= 0 && close(target) != 0 && status == STATUS_OK)
-        status = failed(to, err);
-    return status;
-}
-
 /* The tensors of a file and the head after them, in a new file. */
 static enum status add_head(const char *from, const char *to, const struct calibrated *calibrated,
                             struct error *err) {
@@ -214,7 +177,7 @@ static enum status place_weights(const struct calibrated *calibrated,
         status = publish_path(to, err, "%s/%s", work->built, card->weights_file);
     if (status != STATUS_OK)
         return status;
-    status = calibrated->head ? add_head(from, to, calibrated, err) : share_file(from, to, err);
+    status = calibrated->head ? add_head(from, to, calibrated, err) : file_share(from, to, err);
     return status == STATUS_OK ? digest_file(to, sha256, err) : status;
 }
 
@@ -231,7 +194,7 @@ static enum status place_head_people(const struct calibrated *calibrated,
     if (status != STATUS_OK || !publish_exists(from))
         return status;
     status = publish_path(to, err, "%s/%s", work->built, FILE_NAME);
-    return status == STATUS_OK ? share_file(from, to, err) : status;
+    return status == STATUS_OK ? file_share(from, to, err) : status;
 }
 
 static enum status fill(const struct calibrated *calibrated, const struct version_work *work,
