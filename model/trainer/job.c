@@ -201,15 +201,27 @@ static void fail(struct run *run, enum status cause, const struct error *why) {
     (void)finish(run, &outcome);
 }
 
-/* A version that the store does not hear of is nobody's: whoever has the job now makes another. */
+/* Of a job that is somebody else's by now, who has not found this version (finetune.h) but made one
+ * of its own. */
+static void remove_if_nobodys(struct run *run, const struct finetune_result *result) {
+    struct store_job job;
+    if (store_job_get(run->trainer->store, run->claim->id, &job, NULL) != STATUS_OK)
+        return;
+    if (job_state_is_final(job.state) && strcmp(job.result.version, result->version) != 0)
+        (void)catalog_remove(run->trainer->options->data, result->model, result->version, NULL);
+    store_job_release(&job);
+}
+
 static void succeed(struct run *run, const struct finetune_result *result) {
     const struct store_outcome outcome = {.state = JOB_SUCCEEDED,
                                           .model = result->model,
                                           .version = result->version,
                                           .evaluation = result->evaluation,
                                           .better = result->better};
+    if (!run->evaluating) /* it was published by an attempt that died before it could say so */
+        evaluate(run);
     if (finish(run, &outcome) != STATUS_OK)
-        (void)catalog_remove(run->trainer->options->data, result->model, result->version, NULL);
+        remove_if_nobodys(run, result);
 }
 
 static void end_early(struct run *run, bool paused) {
