@@ -17,7 +17,7 @@ help:
 	$(LINE) 'make bench-peers' 'the same pairs through DeepFace'"'"'s API (downloads about 1 GB)'
 	$(LINE) 'make asan' 'the suite under AddressSanitizer and UBSan'
 	$(LINE) 'make fuzz' 'each parser of bytes for a minute (SECONDS=N)'
-	$(LINE) 'make load' '100 swaps under 16 clients, and 50 writers killed at random moments'
+	$(LINE) 'make load' '100 swaps under 16 clients, 50 writers killed at random moments, and 50 trainers and servers'
 	$(LINE) 'make parity-full' 'the notebook'"'"'s network of 64 million parameters against timm (downloads about 3 GB)'
 	$(LINE) 'make format' 'clang-format over the tree'
 	$(LINE) 'make lint' 'formatting check, cppcheck, clang-tidy'
@@ -59,7 +59,8 @@ parity-full: setup-test build
 	@setup/packages peers && cmake --build $(BUILD) --target vit_embed && tests/parity/vit/full.sh $(BUILD)
 
 load: setup-test build models
-	@cmake --build $(BUILD) && tests/load/swaps.py --build $(BUILD) && tests/load/kill_publish.py --build $(BUILD)
+	@cmake --build $(BUILD) && tests/load/swaps.py --build $(BUILD) && tests/load/kill_publish.py --build $(BUILD) \
+	    && tests/load/kill_jobs.py --build $(BUILD)
 
 bench: setup-test build models
 	@cmake --build $(BUILD) && tests/bench/bench.py --build $(BUILD)

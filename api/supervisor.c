@@ -23,6 +23,7 @@
 enum {
     LOOK_MS = 300,
     LOOKS_TO_SETTLE = 4,
+    BUSY_LOOKS_MAX = 2, /* each has waited for the store as long as it may */
     RESTART_MS_FIRST = 1000,
     RESTART_MS_MAX = 60000,
     LONG_LIFE_MS = 60000,
@@ -65,6 +66,7 @@ struct supervisor {
 
     struct look look;
     bool look_out;
+    unsigned busy_looks; /* of those that settle, one after the other: only they need the lock */
     unsigned looks;
     char cancelling[UID_SIZE]; /* the job that it is to leave, since … */
     uint64_t cancelling_us;
@@ -143,11 +145,12 @@ static void on_restart(uv_timer_t *timer) { begin_restart(timer->data); }
 
 /* Zero where the child has done its work, or had to be stopped. */
 static unsigned wait_before_restart(struct supervisor *supervisor, int64_t code, int signal) {
+    bool did_its_work = code == 0 && signal == 0;
     bool lived_long =
         clock_monotonic_us() - supervisor->started_us >= LONG_LIFE_MS * UINT64_C(1000);
-    if (lived_long)
+    if (did_its_work || lived_long)
         supervisor->restart_ms = RESTART_MS_FIRST;
-    if ((code == 0 && signal == 0) || supervisor->killed)
+    if (did_its_work || supervisor->killed)
         return 0;
     unsigned wait_ms = supervisor->restart_ms;
     supervisor->restart_ms = wait_ms < RESTART_MS_MAX / 2 ? wait_ms * 2 : (unsigned)RESTART_MS_MAX;
@@ -177,6 +180,7 @@ static void on_child_exit(uv_process_t *child, int64_t code, int signal) {
     uv_close((uv_handle_t *)&supervisor->child, closed_childs);
     uv_close((uv_handle_t *)&supervisor->pipe, closed_childs);
     memcpy(supervisor->gone, supervisor->runner, sizeof supervisor->gone);
+    supervisor->busy_looks = 0;
     look(supervisor);
     failed(supervisor, code, signal, NULL);
     tell_done(supervisor);
@@ -308,13 +312,21 @@ static void judge(struct supervisor *supervisor, const struct look *look) {
 static void back(struct disk_task *task) {
     struct look *done = (struct look *)task;
     struct supervisor *supervisor = done->supervisor;
+    bool ok = done->status == STATUS_OK;
     supervisor->look_out = false;
-    if (done->status != STATUS_OK)
+    if (done->status == STATUS_OVERLOADED)
+        supervisor->busy_looks++;
+    else if (done->settles)
+        supervisor->busy_looks = 0;
+    if (!ok)
         log_event(LOG_WARN, "store", LOG_STR("cause", done->err.detail));
     else if (strcmp(supervisor->gone, done->gone) == 0)
         supervisor->gone[0] = '\0';
-    judge(supervisor, done);
-    if (supervisor->gone[0] && done->status == STATUS_OK)
+    if (ok)
+        judge(supervisor, done);
+    else if (supervisor->busy_looks >= BUSY_LOOKS_MAX)
+        kill_child(supervisor, "it seems to keep the store's lock");
+    if (ok && supervisor->gone[0])
         look(supervisor);
 }
 
@@ -370,7 +382,7 @@ enum status supervisor_start(struct service *service, const struct supervisor_op
         supervisor->timers++;
     }
     uv_timer_start(&supervisor->looking, on_look, LOOK_MS, LOOK_MS);
-    start_child(supervisor);
+    uv_timer_start(&supervisor->restart, on_restart, 0, 0); /* once the loop runs */
     *started = supervisor;
     return STATUS_OK;
 }

@@ -8,17 +8,13 @@
 #include "model/dataset.h"
 #include "model/decision.h"
 #include "model/evaluation.h"
-#include "model/typical.h"
+#include "model/gallery_fit.h"
 #include "model/whitening.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char METHOD_PEOPLE[] =
-    "All pairs; an impostor pair weighs 1/(images of a x images of b), a genuine pair 1/(pairs of "
-    "the person); 95 % intervals by a bootstrap over people.";
-static const double TYPICAL_SHARE = 0.001; /* of genuine faces may lie nearer to the mean */
 static const char METHOD_PAIRS[] = "Pairs as listed; 95 % intervals by Wilson's method.";
 
 struct settings {
@@ -30,47 +26,12 @@ struct settings {
     struct option_list trusted;
 };
 
-/* What a calibration is fitted to, and its result. */
-struct fit {
-    struct distance_histogram histogram;
-    struct card_measured measured;
-    struct operating_point points[OPERATING_POINTS_MAX];
-    size_t points_count;
-    struct card_typical typical; /* owned; mean NULL: not measured */
-};
-
 /* ---- fitting ---- */
-
-/* rates and histogram are there. */
-static enum status fit_decisions(struct fit *fit, struct error *err) {
-    fit->points_count = error_rates_operating_points(&fit->measured.error_rates, fit->points);
-    if (fit->points_count == 0)
-        return error_set(err, STATUS_INVALID_FIELD,
-                         "too few people or pairs: even a false-match rate of 0.1 is not known "
-                         "within a factor of 3");
-    return calibration_fit(&fit->histogram, fit->points[fit->points_count - 1].fmr,
-                           error_rates_smallest_fnmr(&fit->measured.error_rates),
-                           &fit->measured.calibration, err);
-}
 
 static const struct error_rates_extra NO_MORE = {0};
 
-static enum status fit_people(const struct settings *settings, const struct gallery *gallery,
-                              struct fit *fit, struct error *err) {
-    const struct bootstrap_options bootstrap = {
-        (uint32_t)settings->replicates, (uint64_t)settings->seed, (unsigned)settings->threads};
-    enum status status = all_pairs_measure(gallery, bootstrap.threads, &fit->histogram, err);
-    if (status == STATUS_OK)
-        status = error_rates_of_gallery(gallery, &fit->histogram, &bootstrap, &NO_MORE,
-                                        &fit->measured.error_rates, err);
-    if (status == STATUS_OK)
-        status = fit_decisions(fit, err);
-    return status == STATUS_OK ? typical_measure(gallery, TYPICAL_SHARE, &fit->typical, err)
-                               : status;
-}
-
-static enum status fit_pairs(const struct evaluation_pair *pairs, size_t count, struct fit *fit,
-                             struct error *err) {
+static enum status fit_pairs(const struct evaluation_pair *pairs, size_t count,
+                             struct gallery_fit *fit, struct error *err) {
     struct evaluation evaluation; /* refuses what is no measurement */
     enum status status = evaluation_measure(pairs, count, 0.5, &evaluation, err);
     if (status == STATUS_OK)
@@ -78,12 +39,12 @@ static enum status fit_pairs(const struct evaluation_pair *pairs, size_t count, 
     if (status != STATUS_OK)
         return status;
     error_rates_of_pairs(&fit->histogram, &NO_MORE, &fit->measured.error_rates);
-    return fit_decisions(fit, err);
+    return gallery_fit_decisions(fit, err);
 }
 
 /* ---- publishing ---- */
 
-static void print(const struct fit *fit, const struct card *card, const char *version) {
+static void print(const struct gallery_fit *fit, const struct card *card, const char *version) {
     printf("%s@%s: calibrated from version %s\n", card->name, version, card->version);
     for (size_t i = 0; i < fit->points_count; i++) {
         const struct error_rates_point *point = &fit->points[i].measured;
@@ -95,7 +56,7 @@ static void print(const struct fit *fit, const struct card *card, const char *ve
 }
 
 static enum status publish(const struct settings *settings, const struct session *session,
-                           const struct fit *fit, const struct calibrated_data *data,
+                           const struct gallery_fit *fit, const struct calibrated_data *data,
                            const struct calibrated_head *head, struct error *err) {
     char version[CARD_VERSION_MAX + 1];
     struct calibrated calibrated = {.data_directory = session->data,
@@ -180,11 +141,14 @@ static enum status embed_crowd(const struct settings *settings, struct session *
 }
 
 static enum status calibrate_session(const struct settings *settings, struct session *session,
-                                     struct crowd *crowd, struct fit *fit, struct error *err) {
+                                     struct crowd *crowd, struct gallery_fit *fit,
+                                     struct error *err) {
     const struct people_gallery *people = &crowd->people;
+    const struct bootstrap_options bootstrap = {
+        (uint32_t)settings->replicates, (uint64_t)settings->seed, (unsigned)settings->threads};
     enum status status = embed_crowd(settings, session, crowd, err);
     if (status == STATUS_OK)
-        status = fit_people(settings, &people->gallery, fit, err);
+        status = gallery_fit_people(&people->gallery, &bootstrap, fit, err);
     if (status != STATUS_OK)
         return status;
     const struct calibrated_data data = {.kind = "people",
@@ -194,13 +158,13 @@ static enum status calibrate_session(const struct settings *settings, struct ses
                                          .hashes = people->hashes,
                                          .people = people->gallery.people,
                                          .images = gallery_images(&people->gallery),
-                                         .method = METHOD_PEOPLE};
+                                         .method = GALLERY_FIT_METHOD};
     return publish(settings, session, fit, &data, settings->head ? &crowd->head.described : NULL,
                    err);
 }
 
 static enum status calibrate_people(const struct settings *settings, const char *model,
-                                    struct fit *fit, struct error *err) {
+                                    struct gallery_fit *fit, struct error *err) {
     struct crowd crowd = {.head = {.matrix = NULL}};
     struct session session;
     enum status status = read_crowd(settings, &crowd, err);
@@ -215,7 +179,7 @@ static enum status calibrate_people(const struct settings *settings, const char 
 }
 
 static enum status measure_pairs(const struct dataset_pairs *dataset, const struct faces *faces,
-                                 uint32_t length, struct fit *fit, struct error *err) {
+                                 uint32_t length, struct gallery_fit *fit, struct error *err) {
     struct evaluation_pair *measured = calloc(dataset->pairs_count, sizeof(*measured));
     size_t count = 0;
     if (!measured)
@@ -235,7 +199,7 @@ static enum status measure_pairs(const struct dataset_pairs *dataset, const stru
 }
 
 static enum status calibrate_pairs(const struct settings *settings, const char *model,
-                                   struct fit *fit, struct error *err) {
+                                   struct gallery_fit *fit, struct error *err) {
     const struct faces_options options = {settings->images, settings->face, settings->no_face};
     char sha256[DIGEST_TEXT_SIZE];
     struct dataset_pairs dataset;
@@ -289,13 +253,12 @@ static const char *find_mistake(const struct settings *s) {
 
 static int run(const struct settings *s, const char *command, const char *model) {
     struct error err;
-    struct fit *fit = calloc(1, sizeof(*fit));
+    struct gallery_fit *fit = calloc(1, sizeof(*fit));
     if (!fit)
         return cli_failed(command, "out of memory");
     enum status status =
         s->people ? calibrate_people(s, model, fit, &err) : calibrate_pairs(s, model, fit, &err);
-    distance_histogram_release(&fit->histogram);
-    card_typical_release(&fit->typical);
+    gallery_fit_release(fit);
     free(fit);
     if (status != STATUS_OK)
         return cli_failed(command, err.detail);

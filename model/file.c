@@ -143,3 +143,29 @@ enum status file_write(const char *path, const char *bytes, size_t size, struct 
     }
     return file_flush_directory(cut_name(temporary), err);
 }
+
+enum { COPY_BYTES = 1 << 16 };
+
+static bool copy_bytes(int from, int to) {
+    char buffer[COPY_BYTES];
+    ssize_t count;
+    while ((count = read(from, buffer, sizeof(buffer))) > 0)
+        if (!write_all(to, buffer, (size_t)count))
+            return false;
+    return count == 0 && fsync(to) == 0;
+}
+
+enum status file_share(const char *from, const char *to, struct error *err) {
+    if (link(from, to) == 0)
+        return STATUS_OK;
+    int source = open(from, O_RDONLY | O_CLOEXEC);
+    if (source < 0)
+        return failed(err, from, strerror(errno));
+    int target = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    enum status status =
+        target >= 0 && copy_bytes(source, target) ? STATUS_OK : failed(err, to, strerror(errno));
+    close(source);
+    if (target >= 0 && close(target) != 0 && status == STATUS_OK)
+        status = failed(err, to, strerror(errno));
+    return status;
+}

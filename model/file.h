@@ -32,4 +32,8 @@ enum status file_flush_directory(const char *path, struct error *err);
  * else STATUS_INTERNAL. */
 enum status file_cause(int cause);
 
+/* The same bytes under a second name, which must not exist; a copy, on disk, where the file system
+ * knows no such thing. STATUS_INTERNAL; err names the file. */
+enum status file_share(const char *from, const char *to, struct error *err);
+
 #endif

@@ -47,6 +47,14 @@ static double percentile(const double *sorted, size_t count, double part) {
     return sorted[below] + (place - (double)below) * (sorted[below + 1] - sorted[below]);
 }
 
+struct interval interval_of_confidence(double *values, size_t count, double confidence) {
+    assert(count > 0);
+    double left_out = (1 - confidence) / 2;
+    qsort(values, count, sizeof(*values), by_value);
+    return (struct interval){percentile(values, count, left_out),
+                             percentile(values, count, 1 - left_out)};
+}
+
 struct interval interval_of_replicates(double *values, size_t count) {
     assert(count > 0);
     qsort(values, count, sizeof(*values), by_value);

@@ -21,5 +21,7 @@ struct interval interval_of_rate(uint64_t events, uint64_t trials);
 /* The 2.5th and 97.5th percentile of count > 0 values, between two of them by a straight line
  * (NumPy's default). Sorts the values. */
 struct interval interval_of_replicates(double *values, size_t count);
+/* The same with (1 − confidence) ÷ 2 left out at either end; confidence is 0 to below 1. */
+struct interval interval_of_confidence(double *values, size_t count, double confidence);
 
 #endif

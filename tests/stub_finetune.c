@@ -48,6 +48,10 @@ static double draw(struct stub *stub) {
     return (double)(random_bits(&stub->kept.random) >> 11) / 9007199254740992.0;
 }
 
+static enum status full_or(enum status status, const struct error *err) {
+    return strstr(err->detail, "No space") ? STATUS_STORAGE_FULL : status;
+}
+
 /* ---- what is kept ---- */
 
 static enum status write_state(const struct stub *stub, struct error *err) {
@@ -56,8 +60,7 @@ static enum status write_state(const struct stub *stub, struct error *err) {
     if (status == STATUS_OK)
         status = file_write(path, (const char *)&stub->kept, sizeof stub->kept, err);
     if (status != STATUS_OK)
-        return status == STATUS_INTERNAL && strstr(err->detail, "No space") ? STATUS_STORAGE_FULL
-                                                                            : status;
+        return full_or(status, err);
     const struct finetune_checkpoint told = {
         .path = path,
         .epoch = stub->kept.epoch,
@@ -257,7 +260,7 @@ static enum status evaluate_and_publish(struct stub *stub, struct finetune_resul
     hooks->on_progress(hooks->context, &told);
     enum status status = was_published(stub, result) ? STATUS_OK : publish(stub, result, err);
     if (status != STATUS_OK)
-        return strstr(err->detail, "No space") ? STATUS_STORAGE_FULL : status;
+        return full_or(status, err);
     snprintf(result->model, sizeof result->model, "%s", stub->spec->name);
     int length = asprintf(&result->evaluation, "{\"candidates\": %u}", candidates);
     result->evaluation_size = length > 0 ? (size_t)length : 0;

@@ -369,6 +369,26 @@ bool finetune_spec_parse(const char *text, size_t size, struct finetune_spec *sp
     return faults->count == 0;
 }
 
+/* ---- pinning ---- */
+
+static enum status pin(const char *data, char model[FINETUNE_MODEL_MAX + 1], struct error *err) {
+    char name[CARD_NAME_MAX + 1], version[CARD_VERSION_MAX + 1];
+    struct error cause;
+    if (!catalog_parse(model, name, version))
+        return error_set(err, STATUS_INVALID_NAME, "%s", CATALOG_REFERENCE_RULE);
+    if (!version[0] && catalog_active(data, name, version, &cause) != STATUS_OK)
+        return error_set(err, STATUS_UNKNOWN_MODEL, "There is no model %s.", name);
+    if (!catalog_has(data, name, version))
+        return error_set(err, STATUS_UNKNOWN_MODEL, "There is no version %s@%s.", name, version);
+    snprintf(model, FINETUNE_MODEL_MAX + 1, "%s@%s", name, version);
+    return STATUS_OK;
+}
+
+enum status finetune_spec_pin(const char *data, struct finetune_spec *spec, struct error *err) {
+    enum status status = pin(data, spec->base_model, err);
+    return status == STATUS_OK && spec->compare_to[0] ? pin(data, spec->compare_to, err) : status;
+}
+
 /* ---- writing ---- */
 
 static void write_source(struct json_writer *json, const char *name,

@@ -115,6 +115,11 @@ void finetune_spec_default(struct finetune_spec *spec);
 bool finetune_spec_parse(const char *text, size_t size, struct finetune_spec *spec,
                          struct finetune_faults *faults);
 
+/* Gives base_model and compare_to the version that is in use, where they name none: for whoever
+ * keeps a job, so that a promotion meanwhile changes nothing of it. Waits for a disk.
+ * STATUS_UNKNOWN_MODEL when one is not there. */
+enum status finetune_spec_pin(const char *data, struct finetune_spec *spec, struct error *err);
+
 /* The same with every default filled in: on one line, from malloc; NULL: out of memory. What is
  * written is read as the same spec. */
 char *finetune_spec_write(const struct finetune_spec *spec, size_t *size);

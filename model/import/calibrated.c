@@ -7,17 +7,12 @@
 #include "model/json.h"
 #include "model/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { COPY_BYTES = 1 << 16 };
-
-static enum status failed(const char *path, struct error *err) {
-    return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, strerror(errno));
+static const char *name_of(const struct calibrated *calibrated) {
+    return calibrated->training ? calibrated->training->name : calibrated->card->name;
 }
 
 /* ---- the card ---- */
@@ -25,9 +20,12 @@ static enum status failed(const char *path, struct error *err) {
 static void write_thresholds(struct json_writer *json, const struct calibrated *calibrated) {
     char source[320];
     const struct calibrated_data *data = &calibrated->data;
-    snprintf(source, sizeof(source), "%s: %llu impostor pairs and %llu genuine pairs of images. %s",
-             data->kind, (unsigned long long)data->impostor_pairs,
-             (unsigned long long)data->genuine_pairs, data->method);
+    snprintf(source, sizeof(source), "not measured: see `facepair calibrate`");
+    if (calibrated->points_count > 0)
+        snprintf(source, sizeof(source),
+                 "%s: %llu impostor pairs and %llu genuine pairs of images. %s", data->kind,
+                 (unsigned long long)data->impostor_pairs, (unsigned long long)data->genuine_pairs,
+                 data->method);
     json_write_object(json, "thresholds");
     json_write_text(json, "source", source);
     json_write_array(json, "values");
@@ -107,21 +105,30 @@ static void write_embedding(struct json_writer *json, const struct calibrated *c
     json_write_end(json);
 }
 
+static void write_training(struct json_writer *json, const struct calibrated *calibrated) {
+    static const char *const NOTHING[] = {NULL};
+    const char *record = calibrated->training ? calibrated->training->record : NULL;
+    struct json_reader *reader;
+    if (!record || json_reader_open(record, strlen(record), &reader, NULL) != STATUS_OK)
+        return;
+    struct json_node root = json_root(reader);
+    json_write_object(json, "training");
+    json_copy_members(json, &root, NOTHING);
+    json_write_end(json);
+    (void)json_reader_close(reader, NULL); /* nothing was read that could be at fault */
+}
+
 /* The card as it stands, with what was measured in place of what it said before. */
 static enum status format_card(const struct calibrated *calibrated, const char *version,
                                const char *weights_sha256, char **text, size_t *size,
                                struct error *err) {
     bool changed = calibrated->embedding_changed || calibrated->head;
     /* What follows the NULL stays, when the embedding does. */
-    const char *const replaced[] = {"version",
-                                    "thresholds",
-                                    "probability",
-                                    "error_rates",
-                                    "calibration_data",
-                                    "typical",
-                                    changed ? "embedding" : NULL,
-                                    "weights",
-                                    NULL};
+    const char *const replaced[] = {
+        "version",          "name",        calibrated->training ? "training" : "version",
+        "thresholds",       "probability", "error_rates",
+        "calibration_data", "typical",     changed ? "embedding" : NULL,
+        "weights",          NULL};
     struct json_reader *reader;
     const char *old = calibrated->card->json;
     enum status status = json_reader_open(old, strlen(old), &reader, err);
@@ -132,13 +139,16 @@ static enum status format_card(const struct calibrated *calibrated, const char *
     if (json) {
         json_write_object(json, NULL);
         json_copy_members(json, &root, replaced);
+        json_write_text(json, "name", name_of(calibrated));
         json_write_text(json, "version", version);
+        write_training(json, calibrated);
         if (changed)
             write_embedding(json, calibrated, weights_sha256);
         write_thresholds(json, calibrated);
         card_measured_write(json, calibrated->measured, calibrated->data.method);
         write_typical(json, calibrated);
-        write_data(json, calibrated);
+        if (calibrated->points_count > 0)
+            write_data(json, calibrated);
         json_write_end(json);
     }
     *text = json ? json_writer_finish(json, size) : NULL;
@@ -149,46 +159,20 @@ static enum status format_card(const struct calibrated *calibrated, const char *
 
 /* ---- the directory ---- */
 
-static bool copy_bytes(int from, int to) {
-    char buffer[COPY_BYTES];
-    ssize_t count;
-    while ((count = read(from, buffer, sizeof(buffer))) > 0)
-        for (ssize_t done = 0; done < count;) {
-            ssize_t wrote = write(to, buffer + done, (size_t)(count - done));
-            if (wrote < 0)
-                return false;
-            done += wrote;
-        }
-    return count == 0 && fsync(to) == 0;
-}
-
-/* The same bytes under a second name; a copy where the file system knows no such thing. */
-static enum status share_file(const char *from, const char *to, struct error *err) {
-    if (link(from, to) == 0)
-        return STATUS_OK;
-    int source = open(from, O_RDONLY | O_CLOEXEC);
-    if (source < 0)
-        return failed(from, err);
-    int target = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    enum status status = target >= 0 && copy_bytes(source, target) ? STATUS_OK : failed(to, err);
-    close(source);
-    if (target >= 0 && close(target) != 0 && status == STATUS_OK)
-        status = failed(to, err);
-    return status;
-}
-
-/* The tensors of a file and the head after them, in a new file. */
+/* The tensors of a file, but a head that it may have, and the head after them, in a new file. */
 static enum status add_head(const char *from, const char *to, const struct calibrated *calibrated,
                             struct error *err) {
     struct safetensors *file;
     enum status status = safetensors_open(from, &file, err);
     if (status != STATUS_OK)
         return status;
-    size_t count = safetensors_count(file);
-    struct safetensors_tensor *tensors = calloc(count + 1, sizeof(*tensors));
+    size_t all = safetensors_count(file), count = 0;
+    struct safetensors_tensor *tensors = calloc(all + 1, sizeof(*tensors));
     if (tensors) {
         uint32_t length = calibrated->card->embedding_length;
-        memcpy(tensors, safetensors_all(file), count * sizeof(*tensors));
+        for (size_t i = 0; i < all; i++)
+            if (strcmp(safetensors_all(file)[i].name, CARD_HEAD_TENSOR) != 0)
+                tensors[count++] = safetensors_all(file)[i];
         tensors[count] = (struct safetensors_tensor){.name = CARD_HEAD_TENSOR,
                                                      .rank = 2,
                                                      .shape = {length, length},
@@ -209,12 +193,14 @@ static enum status place_weights(const struct calibrated *calibrated,
     char from[PUBLISH_PATH_MAX], to[PUBLISH_PATH_MAX];
     const struct card *card = calibrated->card;
     enum status status =
-        publish_path(from, err, "%s/%s/%s", work->model, card->version, card->weights_file);
+        calibrated->training
+            ? publish_path(from, err, "%s", calibrated->training->weights)
+            : publish_path(from, err, "%s/%s/%s", work->model, card->version, card->weights_file);
     if (status == STATUS_OK)
         status = publish_path(to, err, "%s/%s", work->built, card->weights_file);
     if (status != STATUS_OK)
         return status;
-    status = calibrated->head ? add_head(from, to, calibrated, err) : share_file(from, to, err);
+    status = calibrated->head ? add_head(from, to, calibrated, err) : file_share(from, to, err);
     return status == STATUS_OK ? digest_file(to, sha256, err) : status;
 }
 
@@ -226,12 +212,29 @@ static enum status place_head_people(const struct calibrated *calibrated,
     const struct calibrated_head *head = calibrated->head;
     if (head)
         return version_write(work, FILE_NAME, head->hashes, strlen(head->hashes), err);
+    if (calibrated->training) /* other weights: nothing is left of a head */
+        return STATUS_OK;
     enum status status =
         publish_path(from, err, "%s/%s/%s", work->model, calibrated->card->version, FILE_NAME);
     if (status != STATUS_OK || !publish_exists(from))
         return status;
     status = publish_path(to, err, "%s/%s", work->built, FILE_NAME);
-    return status == STATUS_OK ? share_file(from, to, err) : status;
+    return status == STATUS_OK ? file_share(from, to, err) : status;
+}
+
+static enum status place_training(const struct calibrated_training *training,
+                                  const struct version_work *work, const char *weights_sha256,
+                                  struct error *err) {
+    size_t size;
+    enum status status =
+        version_write(work, "training-people.txt", training->hashes, strlen(training->hashes), err);
+    if (status != STATUS_OK)
+        return status;
+    char *text = training->evaluation(training->context, work->number, weights_sha256, &size);
+    status = text ? version_write(work, "evaluation.json", text, size, err)
+                  : error_set(err, STATUS_INTERNAL, "out of memory");
+    free(text);
+    return status;
 }
 
 static enum status fill(const struct calibrated *calibrated, const struct version_work *work,
@@ -248,14 +251,15 @@ static enum status fill(const struct calibrated *calibrated, const struct versio
     free(card);
     if (status == STATUS_OK && hashes)
         status = version_write(work, "calibration-people.txt", hashes, strlen(hashes), err);
+    if (status == STATUS_OK && calibrated->training)
+        status = place_training(calibrated->training, work, sha256, err);
     return status == STATUS_OK ? place_head_people(calibrated, work, err) : status;
 }
 
 enum status calibrated_publish(const struct calibrated *calibrated,
                                char version[CARD_VERSION_MAX + 1], struct error *err) {
     struct version_work work;
-    enum status status =
-        version_begin(calibrated->data_directory, calibrated->card->name, &work, err);
+    enum status status = version_begin(calibrated->data_directory, name_of(calibrated), &work, err);
     if (status != STATUS_OK)
         return status;
     snprintf(version, CARD_VERSION_MAX + 1, "%s", work.number);
@@ -268,5 +272,5 @@ enum status calibrated_publish(const struct calibrated *calibrated,
 
 enum status calibrated_activate(const struct calibrated *calibrated, const char *version,
                                 struct error *err) {
-    return catalog_activate(calibrated->data_directory, calibrated->card->name, version, err);
+    return catalog_activate(calibrated->data_directory, name_of(calibrated), version, err);
 }

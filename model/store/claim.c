@@ -141,8 +141,10 @@ enum status store_claim_wish(struct store *store, const struct store_claim *clai
 enum status store_held(struct store *store, const char *runner, char id[UID_SIZE],
                        enum job_state *state, struct error *err) {
     struct query query =
-        query_open(store, "SELECT id, state FROM jobs WHERE runner = ?"
-                          " AND state IN ('running', 'evaluating', 'cancelling') LIMIT 1");
+        query_open(store, "SELECT id, state, 0 AS rank FROM jobs WHERE runner = ?1"
+                          " AND state IN ('running', 'evaluating', 'cancelling')"
+                          " UNION ALL SELECT id, 'running', 1 FROM datasets WHERE runner = ?1"
+                          " AND state = 'validating' ORDER BY rank LIMIT 1");
     query_bind_text(&query, runner);
     id[0] = '\0';
     if (query_row(&query)) {

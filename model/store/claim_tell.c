@@ -4,8 +4,9 @@
 
 #include <stdlib.h>
 
+/* *news: true before; false: all this was told before, and is no event. */
 typedef enum status written(struct store *store, const struct job_row *row, const void *what,
-                            struct error *err);
+                            bool *news, struct error *err);
 
 /* data: the event's text, taken. */
 static enum status tell(struct store *store, const struct store_claim *claim, enum event_type type,
@@ -13,10 +14,11 @@ static enum status tell(struct store *store, const struct store_claim *claim, en
     struct job_row row;
     enum status status = store_begin(store, err);
     if (status == STATUS_OK) {
+        bool news = true;
         status = claim_find(store, claim, &row, err);
         if (status == STATUS_OK && how)
-            status = how(store, &row, what, err);
-        if (status == STATUS_OK)
+            status = how(store, &row, what, &news, err);
+        if (status == STATUS_OK && news)
             status = event_append(store, row.sequence, type, data, err);
         status = store_end(store, status, err);
     }
@@ -32,7 +34,8 @@ struct progress {
 };
 
 static enum status write_progress(struct store *store, const struct job_row *row, const void *what,
-                                  struct error *err) {
+                                  bool *news, struct error *err) {
+    (void)news;
     const struct progress *progress = what;
     struct query query = query_open(
         store, "UPDATE jobs SET epoch = ?, step = ?, steps = ?, eta_s = ? WHERE sequence = ?");
@@ -77,10 +80,31 @@ static enum status write_losses(struct store *store, const struct job_row *row,
     return query_run(&query, NULL, err);
 }
 
+/* A run that goes on from a checkpoint tells its earlier epochs again. */
+static enum status is_known(struct store *store, const struct job_row *row,
+                            const struct metrics *metrics, bool *known, struct error *err) {
+    struct query query = query_open(
+        store,
+        "SELECT 1 FROM losses WHERE job = ? AND epoch = ? AND train IS ? AND validation IS ?");
+    query_bind_integer(&query, row->sequence);
+    query_bind_integer(&query, metrics->epoch);
+    query_bind_real(&query, metrics->train_loss);
+    query_bind_real(&query, metrics->validation_loss);
+    *known = query_row(&query);
+    return query_close(&query, err);
+}
+
 static enum status write_metrics(struct store *store, const struct job_row *row, const void *what,
-                                 struct error *err) {
+                                 bool *news, struct error *err) {
     const struct metrics *metrics = what;
-    enum status status = write_losses(store, row, metrics, err);
+    bool known;
+    enum status status = is_known(store, row, metrics, &known, err);
+    if (status != STATUS_OK)
+        return status;
+    *news = !known;
+    if (known)
+        return STATUS_OK;
+    status = write_losses(store, row, metrics, err);
     if (status != STATUS_OK)
         return status;
     struct query query = query_open(
@@ -124,7 +148,8 @@ static enum status forget_checkpoints(struct store *store, const struct job_row 
 }
 
 static enum status write_checkpoint(struct store *store, const struct job_row *row,
-                                    const void *what, struct error *err) {
+                                    const void *what, bool *news, struct error *err) {
+    (void)news;
     const struct store_checkpoint *checkpoint = what;
     struct query query =
         query_open(store, "INSERT INTO checkpoints (job, epoch, step, file, bytes, created_ms,"

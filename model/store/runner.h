@@ -38,7 +38,8 @@ enum status store_claim_wish(struct store *store, const struct store_claim *clai
 enum status store_claim_progress(struct store *store, const struct store_claim *claim,
                                  unsigned epoch, unsigned step, unsigned steps, double eta_s,
                                  struct error *err);
-/* At the end of an epoch (from 1). An epoch that is told again replaces what was told. */
+/* At the end of an epoch (from 1). An epoch that is told again replaces what was told; with the
+ * same numbers it is no event. */
 enum status store_claim_metrics(struct store *store, const struct store_claim *claim,
                                 unsigned epoch, double train_loss, double validation_loss,
                                 unsigned best_epoch, double best_validation_loss,
@@ -80,7 +81,8 @@ struct store_settled {
  * `runner`, of which the caller knows that its process is gone (NULL: nobody). */
 enum status store_settle(struct store *store, const char *runner, struct store_settled *settled,
                          struct error *err);
-/* The jobs that `runner` holds a live claim of; "" when none. What is held is one at most. */
+/* The job that `runner` holds a claim of, or else the data set that it checks (then *state is
+ * running); id is "" when it holds none. */
 enum status store_held(struct store *store, const char *runner, char id[UID_SIZE],
                        enum job_state *state, struct error *err);
 

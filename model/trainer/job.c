@@ -6,26 +6,27 @@
 #include "model/cause.h"
 #include "model/file.h"
 #include "model/finetune/finetune.h"
-#include "model/leftovers.h"
 #include "model/store/datasets.h"
 #include "server/clock.h"
 #include "server/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { PROGRESS_MS = 1000, RETRY_MS = 500 };
+enum { PROGRESS_MS = 1000, RETRY_MS = 500, RESERVE_BYTES = 256 * 1024 };
 
 struct run {
     struct trainer *trainer;
     const struct store_claim *claim;
     const struct store_job *job;
     struct finetune_spec spec;
-    char dataset[PATH_MAX], work[PATH_MAX], resume[PATH_MAX], cache[PATH_MAX];
-    enum finetune_phase phase;
+    char dataset[PATH_MAX], work[PATH_MAX], resume[PATH_MAX], reserve[PATH_MAX];
+    bool evaluating;
     uint64_t begun_us, progress_us; /* progress_us: when it was last told; 0: never */
     bool late;                      /* the deadline has passed */
     bool lost;                      /* the store has refused a write */
@@ -67,9 +68,9 @@ static void on_progress(void *context, const struct finetune_progress *progress)
     struct error err;
     bool evaluating =
         progress->phase == FINETUNE_EVALUATING || progress->phase == FINETUNE_PUBLISHING;
-    if (evaluating && run->phase != progress->phase)
+    if (evaluating && !run->evaluating)
         evaluate(run);
-    run->phase = progress->phase;
+    run->evaluating |= evaluating;
     if (evaluating || !is_due(run))
         return;
     if (!took(run,
@@ -191,9 +192,8 @@ static enum status finish(struct run *run, const struct store_outcome *outcome) 
 static void fail(struct run *run, enum status cause, const struct error *why) {
     struct error message;
     cause_without_path(why->detail, run->trainer->options->data, &message);
-    /* What can be computed anew makes room for the word that it has failed. */
     if (cause == STATUS_STORAGE_FULL)
-        (void)leftovers_remove(run->cache);
+        (void)unlink(run->reserve);
     const struct store_outcome outcome = {
         .state = JOB_FAILED, .error_code = status_code(cause), .error_message = message.detail};
     log_event(LOG_WARN, "job_failed", LOG_STR("job", run->claim->id),
@@ -201,15 +201,27 @@ static void fail(struct run *run, enum status cause, const struct error *why) {
     (void)finish(run, &outcome);
 }
 
-/* A version that the store does not hear of is nobody's: whoever has the job now makes another. */
+/* Of a job that is somebody else's by now, who has not found this version (finetune.h) but made one
+ * of its own. */
+static void remove_if_nobodys(struct run *run, const struct finetune_result *result) {
+    struct store_job job;
+    if (store_job_get(run->trainer->store, run->claim->id, &job, NULL) != STATUS_OK)
+        return;
+    if (job_state_is_final(job.state) && strcmp(job.result.version, result->version) != 0)
+        (void)catalog_remove(run->trainer->options->data, result->model, result->version, NULL);
+    store_job_release(&job);
+}
+
 static void succeed(struct run *run, const struct finetune_result *result) {
     const struct store_outcome outcome = {.state = JOB_SUCCEEDED,
                                           .model = result->model,
                                           .version = result->version,
                                           .evaluation = result->evaluation,
                                           .better = result->better};
+    if (!run->evaluating) /* it was published by an attempt that died before it could say so */
+        evaluate(run);
     if (finish(run, &outcome) != STATUS_OK)
-        (void)catalog_remove(run->trainer->options->data, result->model, result->version, NULL);
+        remove_if_nobodys(run, result);
 }
 
 static void end_early(struct run *run, bool paused) {
@@ -253,6 +265,18 @@ static enum status make_directory(const char *data, struct error *err) {
                                        "%.180s: %.60s", jobs, strerror(errno));
 }
 
+/* Room that is given up when the disk is full, for the word that the job has failed. */
+static enum status make_reserve(const struct run *run, struct error *err) {
+    int fd = open(run->reserve, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int cause = fd < 0 ? errno : posix_fallocate(fd, 0, RESERVE_BYTES);
+    if (fd >= 0)
+        close(fd);
+    if (cause == 0)
+        return STATUS_OK;
+    return error_set(err, cause == ENOSPC ? STATUS_STORAGE_FULL : STATUS_INTERNAL, "%.180s: %.60s",
+                     run->reserve, strerror(cause));
+}
+
 /* The store keeps what finetune_spec_write has written. */
 static enum status read_spec(struct run *run, struct error *err) {
     struct finetune_faults faults;
@@ -278,8 +302,8 @@ static enum status prepare(struct run *run, struct error *err) {
     if (status == STATUS_OK)
         status = store_job_directory(run->trainer->store, job->resume_from, run->resume, err);
     if (status == STATUS_OK)
-        status = file_path(run->cache, err, "%s/cache", run->work);
-    return status;
+        status = file_path(run->reserve, err, "%s/jobs/.reserve", data);
+    return status == STATUS_OK ? make_reserve(run, err) : status;
 }
 
 void trainer_run_job(struct trainer *trainer, const struct store_claim *claim,

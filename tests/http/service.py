@@ -42,7 +42,7 @@ class Service:
         ready = self._ready.get(timeout=PATIENCE_S)
         assert ready, f"the service did not start: {self.log}"
         self.port = int(ready["listen"].rsplit(":", 1)[1])
-        self.admin_port = int(ready["admin"].rsplit(":", 1)[1])
+        self.admin_port = int(ready["admin"].rsplit(":", 1)[1]) if ready["admin"] else None
         self.metrics_port = int(ready["metrics"].rsplit(":", 1)[1]) if ready["metrics"] else None
 
     def _read_log(self):
