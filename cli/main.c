@@ -11,8 +11,9 @@ static const struct cli_command COMMANDS[] = {
     {"import", "take in a model's weights", cli_import},
     {"evaluate", "measure a model on labelled pairs of photographs", cli_evaluate},
     {"calibrate", "measure thresholds and probabilities, as a new version", cli_calibrate},
-    {"audit", "check that a record of decisions is whole", cli_audit},
+    {"finetune", "learn from photographs, as a new version", cli_finetune},
     {"key", "keep the keys of those who may call", cli_key},
+    {"audit", "check that a record of decisions is whole", cli_audit},
     {"verify", "compare two photographs", cli_verify},
 };
 enum { COMMANDS_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };
