@@ -2,8 +2,8 @@
  * unless told otherwise; medians over the rounds.
  *
  *   bench_embed DATA_DIRECTORY [--threads N] [--workers N] [--rounds N] [--batches 1,2,8] [--json]
- *               [--clock wall|cpu] [--dump FILE]
- * *
+ *               [--clock wall|cpu] [--dump FILE] [--device D] [--model NAME]
+ *
  * --workers N computes in N threads at once, each with its own network (N workers × THREADS), and
  * divides the time by all their faces: the table that chooses between n × 1 and 1 × n.
  * --clock cpu counts the process's processor time instead, which a busy machine disturbs less.
@@ -24,7 +24,7 @@
 enum { BATCHES_MAX = 16, WORKERS_MAX = 64, BATCH_MAX = 256, ROUNDS_MAX = 10000 };
 
 struct bench {
-    const char *data;
+    const char *data, *device, *model;
     unsigned threads, workers, rounds;
     unsigned batches[BATCHES_MAX];
     size_t batches_count;
@@ -62,8 +62,14 @@ static void parse(int argc, char **argv, struct bench *bench) {
         {"threads", required_argument, NULL, 't'}, {"workers", required_argument, NULL, 'w'},
         {"rounds", required_argument, NULL, 'r'},  {"batches", required_argument, NULL, 'b'},
         {"json", no_argument, NULL, 'j'},          {"clock", required_argument, NULL, 'c'},
-        {"dump", required_argument, NULL, 'd'},    {NULL, 0, NULL, 0}};
-    *bench = (struct bench){.threads = 1, .workers = 1, .rounds = 15, .clock = CLOCK_MONOTONIC};
+        {"dump", required_argument, NULL, 'd'},    {"device", required_argument, NULL, 'D'},
+        {"model", required_argument, NULL, 'm'},   {NULL, 0, NULL, 0}};
+    *bench = (struct bench){.device = "cpu",
+                            .model = "dlib-resnet",
+                            .threads = 1,
+                            .workers = 1,
+                            .rounds = 15,
+                            .clock = CLOCK_MONOTONIC};
     char batches[] = "1,2,8,16,32", *list = batches;
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -89,6 +95,12 @@ static void parse(int argc, char **argv, struct bench *bench) {
         case 'd':
             bench->dump = optarg;
             break;
+        case 'D':
+            bench->device = optarg;
+            break;
+        case 'm':
+            bench->model = optarg;
+            break;
         default:
             exit(2);
         }
@@ -110,10 +122,10 @@ static struct worker open_worker(const struct bench *bench) {
     struct card card;
     struct error err;
     struct worker worker = {0};
-    snprintf(path, sizeof(path), "%s/models/dlib-resnet/1", bench->data);
+    snprintf(path, sizeof(path), "%s/models/%s/1", bench->data, bench->model);
     if (card_read(path, &card, &err) != STATUS_OK)
         die(err.detail);
-    snprintf(path, sizeof(path), "%s/models/dlib-resnet/1/weights.safetensors", bench->data);
+    snprintf(path, sizeof(path), "%s/models/%s/1/weights.safetensors", bench->data, bench->model);
     if (network_open(&card, path, &worker.network, &err) != STATUS_OK)
         die(err.detail);
     size_t length = (size_t)3 * card.input.side * card.input.side;
@@ -199,7 +211,7 @@ int main(int argc, char **argv) {
     static struct worker workers[WORKERS_MAX];
 
     parse(argc, argv, &bench);
-    if (network_runtime_open("cpu", bench.threads, &err) != STATUS_OK)
+    if (network_runtime_open(bench.device, bench.threads, &err) != STATUS_OK)
         die(err.detail);
     for (unsigned i = 0; i < bench.workers; i++)
         workers[i] = open_worker(&bench);

@@ -2,15 +2,15 @@
  * notebook's network at its full size (64 million parameters, drawn), its last block trained on
  * batches of 32 pairs of made-up images.
  *
- *   bench_train_cache [--threads N] [--steps N] [--naive N] [--images N]
+ *   bench_train_cache [--threads N] [--steps N] [--naive N] [--images N] [--device D]
  *
  * Two trainings take the same batches. One goes by rows that were computed before, each image's
  * once. The other is naive: it sends the 64 images of each batch through the frozen blocks anew,
  * then steps; its first N batches only, since each takes half a minute. Times are the process's
- * processor time, which a busy machine disturbs less. Prints the time and the bytes of the rows,
- * both medians, their ratio and the largest difference of the losses; exit code 1 when a cached
- * step takes more than a fifth of a naive one or a loss differs by more than 1e-4 of it. Nothing is
- * read; the weights (256 MB) go through a temporary file.
+ * processor time, which a busy machine disturbs less; on a GPU the clock's. Prints the time and the
+ * bytes of the rows, both medians, their ratio and the largest difference of the losses; exit code
+ * 1 when a cached step takes more than a fifth of a naive one or a loss differs by more than 1e-4
+ * of it. Nothing is read; the weights (256 MB) go through a temporary file.
  */
 #include "model/card.h"
 #include "model/network/network.h"
@@ -20,6 +20,7 @@
 
 #include <getopt.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,12 +46,6 @@ static void *allocate(size_t count, size_t size) {
 }
 
 static char *copy_text(const char *text) { return strcpy(allocate(strlen(text) + 1, 1), text); }
-
-static double now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 static double draw_between(struct random_generator *generator, double low, double high) {
     return low + (high - low) * (double)(random_bits(generator) >> 40) / (1 << 24);
@@ -161,6 +156,7 @@ static struct card card_of_network(void) {
 /* ---- the batches ---- */
 
 struct bench {
+    const char *device;
     unsigned threads, steps, naive, images;
     struct network_train *cached, *plain;
     size_t row_values;
@@ -170,6 +166,13 @@ struct bench {
     uint32_t pairs[PAIRS][2]; /* images of the batch */
     uint8_t same[PAIRS];
 };
+
+static double now_ms(const struct bench *bench) {
+    struct timespec t;
+    bool on_cpu = strcmp(bench->device, "cpu") == 0;
+    clock_gettime(on_cpu ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
 
 /* Images 2k and 2k + 1 are one person's: half of each is the same. */
 static void draw_faces(struct bench *bench, struct random_generator *generator) {
@@ -203,14 +206,14 @@ static double step(struct bench *bench, struct network_train *train) {
 
 /* Milliseconds of a step of the batch on rows from the cache. */
 static double step_cached(struct bench *bench, double *loss) {
-    double began = now_ms();
+    double began = now_ms(bench);
     for (unsigned i = 0; i < PAIRS; i++)
         for (unsigned k = 0; k < 2; k++)
             memcpy((k ? bench->b : bench->a) + i * bench->row_values,
                    bench->rows + bench->pairs[i][k] * bench->row_values,
                    bench->row_values * sizeof(float));
     *loss = step(bench, bench->cached);
-    return now_ms() - began;
+    return now_ms(bench) - began;
 }
 
 static double step_naive(struct bench *bench, double *loss) {
@@ -219,14 +222,14 @@ static double step_naive(struct bench *bench, double *loss) {
         memcpy(bench->batch_faces + (size_t)i * FACE,
                bench->faces + (size_t)bench->pairs[i % PAIRS][i / PAIRS] * FACE,
                FACE * sizeof(float));
-    double began = now_ms();
+    double began = now_ms(bench);
     if (network_train_freeze(bench->plain, bench->batch_faces, PAIRS, bench->a, &err) !=
             STATUS_OK ||
         network_train_freeze(bench->plain, bench->batch_faces + (size_t)PAIRS * FACE, PAIRS,
                              bench->b, &err) != STATUS_OK)
         die(err.detail);
     *loss = step(bench, bench->plain);
-    return now_ms() - began;
+    return now_ms(bench) - began;
 }
 
 /* ---- the program ---- */
@@ -239,12 +242,11 @@ static unsigned number(const char *text, unsigned least, unsigned most) {
 }
 
 static void parse(int argc, char **argv, struct bench *bench) {
-    static const struct option options[] = {{"threads", required_argument, NULL, 't'},
-                                            {"steps", required_argument, NULL, 's'},
-                                            {"naive", required_argument, NULL, 'n'},
-                                            {"images", required_argument, NULL, 'i'},
-                                            {NULL, 0, NULL, 0}};
-    *bench = (struct bench){.threads = 1, .steps = 8, .naive = 2, .images = 128};
+    static const struct option options[] = {
+        {"threads", required_argument, NULL, 't'}, {"steps", required_argument, NULL, 's'},
+        {"naive", required_argument, NULL, 'n'},   {"images", required_argument, NULL, 'i'},
+        {"device", required_argument, NULL, 'd'},  {NULL, 0, NULL, 0}};
+    *bench = (struct bench){.device = "cpu", .threads = 1, .steps = 8, .naive = 2, .images = 128};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 't')
@@ -255,6 +257,8 @@ static void parse(int argc, char **argv, struct bench *bench) {
             bench->naive = number(optarg, 1, STEPS_MAX);
         else if (option == 'i')
             bench->images = number(optarg, 4, IMAGES_MAX) & ~1U;
+        else if (option == 'd')
+            bench->device = optarg;
         else
             exit(2);
     }
@@ -267,7 +271,7 @@ static void begin(struct bench *bench) {
     const struct network_train_options options = NETWORK_TRAIN_OPTIONS_DEFAULT;
     char path[] = "/tmp/facepair-bench-XXXXXX", weights[64];
     struct error err;
-    if (!mkdtemp(path) || network_runtime_open("cpu", bench->threads, &err) != STATUS_OK)
+    if (!mkdtemp(path) || network_runtime_open(bench->device, bench->threads, &err) != STATUS_OK)
         die("cannot begin");
     snprintf(weights, sizeof(weights), "%s/weights.safetensors", path);
     printf("a vision transformer of %.1f million parameters, %u thread(s)\n",
@@ -299,11 +303,11 @@ static void end(struct bench *bench) {
 
 static void fill(struct bench *bench) {
     struct error err;
-    double began = now_ms();
+    double began = now_ms(bench);
     if (network_train_freeze(bench->cached, bench->faces, bench->images, bench->rows, &err) !=
         STATUS_OK)
         die(err.detail);
-    double took = now_ms() - began;
+    double took = now_ms(bench) - began;
     printf("filled with the rows of %u images: %.1f s (%.0f ms an image), %.1f MB (%zu bytes an "
            "image)\n",
            bench->images, took / 1e3, took / bench->images,

@@ -7,6 +7,7 @@
 #include "model/image/resize.h"
 #include "model/network/network.h"
 #include "model/safetensors.h"
+#include "tests/parity/device.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ static int embed(const char *version, const char *expected, const char *out_path
     struct network *network = NULL;
     struct safetensors *file = NULL;
     snprintf(weights, sizeof(weights), "%s/weights.safetensors", version);
-    if (network_runtime_open("cpu", 0, &err) != STATUS_OK ||
+    if (network_runtime_open(parity_device(), 0, &err) != STATUS_OK ||
         card_read(version, &card, &err) != STATUS_OK ||
         network_open(&card, weights, &network, &err) != STATUS_OK ||
         safetensors_open(expected, &file, &err) != STATUS_OK)
