@@ -78,12 +78,13 @@ static void print_difference(const char *what, const struct difference *differen
 
 static void print_comparison(const struct json_node *comparison, bool better) {
     struct row base = {.model = ""}, candidate = {.model = ""};
-    struct difference fewer_refused = {0}, more_accurate = {0};
+    struct difference fewer_refused = {0}, held = {0}, more_accurate = {0};
     double fmr = 0, confidence = 0;
     int64_t people = 0, images = 0, genuine = 0, impostor = 0, candidates = 0;
     read_row(comparison, "base", &base);
     read_row(comparison, "candidate", &candidate);
     read_difference(comparison, "fewer_refused", &fewer_refused);
+    read_difference(comparison, "fewer_refused_held", &held);
     read_difference(comparison, "more_accurate", &more_accurate);
     json_read_real(comparison, "operating_fmr", 0, 1, &fmr);
     json_read_real(comparison, "confidence", 0, 1, &confidence);
@@ -102,6 +103,7 @@ static void print_comparison(const struct json_node *comparison, bool better) {
     print_row(&candidate);
     printf("\n");
     print_difference("fewer refused", &fewer_refused);
+    print_difference("… at no higher FMR", &held);
     print_difference("more accurate", &more_accurate);
     printf(
         "(intervals of %.4g %%, by a bootstrap over people; %lld candidate%s tried on them)\n%s\n",
