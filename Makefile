@@ -5,15 +5,17 @@ CACHE := $(or $(FACEPAIR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facepair)
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp' '*.cu')
 LINE = @printf '  %-16s %s\n'
 
-.PHONY: help setup setup-test build models run test asan fuzz parity-full load bench bench-peers format format-check lint install clean
+.PHONY: help setup setup-test setup-cuda build models run test asan fuzz parity-full load bench bench-train bench-peers format format-check lint install clean
 
 help:
 	$(LINE) 'make run' 'set up, build and serve on 127.0.0.1:8080 (ARGS="--listen …" passes options)'
 	$(LINE) 'make test' 'set up, build and run the whole suite (FACEPAIR_LFW=FOLDER adds the tests on LFW)'
 	$(LINE) 'make setup' 'Debian packages, libtorch and the weights (kept in $(CACHE))'
+	$(LINE) 'make setup-cuda' 'besides, what --device cuda:N needs (2.1 GB from PyPI)'
 	$(LINE) 'make build' 'only build: build/facepair'
 	$(LINE) 'make models' 'import the default model and dlib-resnet-plus into data/'
 	$(LINE) 'make bench' 'the time of each stage and of the whole, with ratios'
+	$(LINE) 'make bench-train' 'what a step of training costs with the frozen part kept (minutes)'
 	$(LINE) 'make bench-peers' 'the same pairs through DeepFace'"'"'s API (downloads about 1 GB)'
 	$(LINE) 'make asan' 'the suite under AddressSanitizer and UBSan'
 	$(LINE) 'make fuzz' 'each parser of bytes for a minute (SECONDS=N)'
@@ -28,6 +30,9 @@ setup:
 
 setup-test:
 	@setup/setup test
+
+setup-cuda: setup
+	@setup/cuda
 
 build: $(BUILD)/build.ninja
 	@cmake --build $(BUILD) --target facepair
@@ -64,6 +69,9 @@ load: setup-test build models
 
 bench: setup-test build models
 	@cmake --build $(BUILD) && tests/bench/bench.py --build $(BUILD)
+
+bench-train: setup build
+	@cmake --build $(BUILD) --target bench_train_cache && $(BUILD)/tests/bench/bench_train_cache
 
 bench-peers: setup-test build models
 	@tests/bench/peers.sh $(BUILD)

@@ -5,6 +5,7 @@
 #include "api/job_json.h"
 #include "api/job_metrics.h"
 #include "api/json_body.h"
+#include "api/json_scan.h"
 #include "api/page.h"
 #include "api/problem.h"
 #include "api/send.h"
@@ -199,7 +200,7 @@ static bool body_is_empty(struct http_request *request) {
     if (size == 0)
         return true;
     faults_init(&faults);
-    json_t *root = json_body_read(bytes, size, 1, &faults);
+    json_t *root = json_body_read(bytes, size, SCAN_MEMBERS_MAX, &faults);
     const char *name;
     json_t *member;
     json_object_foreach(root, name, member)

@@ -16,6 +16,7 @@ int cli_import(int argc, char **argv);
 int cli_evaluate(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_calibrate(int argc, char **argv);
+int cli_finetune(int argc, char **argv);
 
 /* One line "facepair NAME: detail" on stderr; returns EXIT_FAILED. */
 int cli_failed(const char *command, const char *detail);

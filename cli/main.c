@@ -11,6 +11,7 @@ static const struct cli_command COMMANDS[] = {
     {"import", "take in a model's weights", cli_import},
     {"evaluate", "measure a model on labelled pairs of photographs", cli_evaluate},
     {"calibrate", "measure thresholds and probabilities, as a new version", cli_calibrate},
+    {"finetune", "learn from photographs, as a new version", cli_finetune},
     {"verify", "compare two photographs", cli_verify},
 };
 enum { COMMANDS_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };

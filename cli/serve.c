@@ -71,6 +71,7 @@ static struct service_options service_options(const struct serve_settings *s, co
     limits.embed_items_max = (size_t)s->embed_queue;
     limits.timeout_ms = (unsigned)s->timeout_ms;
     limits.archive.bytes_max = (uint64_t)s->dataset_bytes;
+    limits.archive.members_max = (uint64_t)s->dataset_members;
     limits.archive.image_bytes_max = (uint64_t)s->image_bytes;
     return (struct service_options){
         .data_directory = data,

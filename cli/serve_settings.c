@@ -33,6 +33,7 @@ struct serve_settings serve_settings_default(void) {
         .embed_queue = (int64_t)limits.embed_items_max,
         .token_lifetime = 24 * 3600,
         .dataset_bytes = (int64_t)limits.archive.bytes_max,
+        .dataset_members = (int64_t)limits.archive.members_max,
         .job_days = 90,
         .lease_ms = 30000,
     };
@@ -105,6 +106,8 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
          OPTION_CHOICE, .to.choice = &s->role, .choices = ROLES},
         WHOLE("dataset-bytes", "N", "bytes of one data set, as sent and unpacked (64 GiB)",
               dataset_bytes, KIB, 1024 * GIB),
+        WHOLE("dataset-members", "N", "files and folders of an archive (400000)", dataset_members,
+              1, 2000000),
         WHOLE("job-days", "N", "days that a job is kept after its end; 0: for ever (90)", job_days,
               0, 36500),
         {"no-trainer", NULL, "jobs are run by a `facepair trainer` elsewhere on this host",

@@ -20,7 +20,7 @@ struct serve_settings {
     int64_t image_bytes, image_pixels, multipart_bytes, json_bytes, bodies_bytes;
     int64_t prepare_queue, embed_queue, token_lifetime;
     int64_t models_memory; /* 0: half the memory granted */
-    int64_t dataset_bytes, job_days;
+    int64_t dataset_bytes, dataset_members, job_days;
     int64_t trainer_threads, trainer_memory, lease_ms;
     struct option_list allowed_hosts, allowed_origins, trusted_modules, also_load;
 };

@@ -9,6 +9,11 @@ if(NOT Torch_DIR)
     ${FACEPAIR_LIBTORCH}/lib/libtorch_cpu.so ${FACEPAIR_LIBTORCH}/lib/libc10.so ${FACEPAIR_LIBTORCH}/lib/libgomp.so.1
     ${FACEPAIR_LIBTORCH}/lib/libcudart.so.13 ${FACEPAIR_LIBTORCH}/lib/libcupti.so.13
     DESTINATION ${facepair_private})
+  # With what `make setup-cuda` brought, for --device cuda:N.
+  if(EXISTS ${FACEPAIR_LIBTORCH}/stamp-cuda)
+    file(GLOB facepair_cuda_libraries ${FACEPAIR_LIBTORCH}/lib/*.so ${FACEPAIR_LIBTORCH}/lib/*.so.*)
+    install(PROGRAMS ${facepair_cuda_libraries} DESTINATION ${facepair_private})
+  endif()
   install(DIRECTORY ${FACEPAIR_LIBTORCH}/licenses/ DESTINATION share/doc/facepair/libtorch)
 endif()
 

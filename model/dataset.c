@@ -140,7 +140,7 @@ static enum status add_numbered(struct reader *reader, const char *name, const c
 /* ---- the file ---- */
 
 static enum status read_pair(struct reader *reader, bool same) {
-    char *line = next_line(reader), *fields[FIELDS_MAX];
+    char *line = next_line(reader), *fields[FIELDS_MAX] = {0};
     if (!line)
         return fault(reader, "the file ends before the number of pairs that its first line says");
     int count = split(line, fields);
@@ -162,7 +162,7 @@ static enum status read_pair(struct reader *reader, bool same) {
 }
 
 static enum status read_header(struct reader *reader, unsigned *folds, unsigned *half) {
-    char *line = next_line(reader), *fields[FIELDS_MAX];
+    char *line = next_line(reader), *fields[FIELDS_MAX] = {0};
     int count = line ? split(line, fields) : 0;
     *folds = 1;
     bool valid = (count == 1 && parse_number(fields[0], PAIRS_MAX, half)) ||
@@ -188,7 +188,7 @@ static enum status allocate(struct reader *reader, size_t pairs) {
 }
 
 static enum status read_text(struct reader *reader) {
-    unsigned folds, half;
+    unsigned folds, half = 0;
     enum status status = read_header(reader, &folds, &half);
     if (status == STATUS_OK)
         status = allocate(reader, (size_t)folds * half * 2);

@@ -59,11 +59,12 @@ static enum status not_written(struct extraction *x, const char *what) {
     return error_set(x->err, file_cause(errno), "%s: %s", what, strerror(errno));
 }
 
-/* libarchive has met something that it cannot read: before the first member it may be anything. */
+/* libarchive has met something that it cannot read. EILSEQ is its word for a format that is none
+ * of those it was asked to know. */
 static enum status broken(struct extraction *x) {
     if (archive_errno(x->archive) == ENOMEM)
         return error_set(x->err, STATUS_INTERNAL, "out of memory for an archive");
-    if (x->members == 0 && archive_errno(x->archive) != EPIPE)
+    if (x->members == 0 && archive_errno(x->archive) == EILSEQ)
         return error_set(x->err, STATUS_UNSUPPORTED_MEDIA_TYPE,
                          "This is no tar archive, plain or compressed by gzip or zstd.");
     const char *why = archive_error_string(x->archive);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIFFERENCES = 3 }; /* of FNMR, of FMR, of accuracy */
+enum { DIFFERENCES = 4 }; /* of FNMR, of FMR, of accuracy, of FNMR held */
 
 /* One version at its thresholds. */
 struct side {
@@ -23,7 +23,7 @@ struct side {
 
 struct comparing {
     const struct comparison_options *options;
-    struct side base, candidate;
+    struct side base, candidate, held;
     struct pair_list list; /* of the evaluation people */
     uint32_t *drawn;       /* (people): how often each is in the replicate */
 };
@@ -91,6 +91,28 @@ static enum status begin_side(const struct comparing *comparing, struct side *si
         status = find_accuracy_threshold(comparing, side, err);
     if (status == STATUS_OK)
         status = decide_list(comparing, side, err);
+    return status == STATUS_OK
+               ? all_pairs_share_out(side->given->evaluation, &bin, 1, comparing->options->threads,
+                                     &side->shares, err)
+               : status;
+}
+
+/* The candidate once more, at the largest threshold that keeps `fmr` on the evaluation people, but
+ * none above its own. */
+static enum status begin_held(struct comparing *comparing, double fmr, struct error *err) {
+    struct side *side = &comparing->held;
+    const struct comparison_rates *own = comparing->candidate.rates;
+    struct distance_histogram histogram;
+    enum status status =
+        all_pairs_measure(side->given->evaluation, comparing->options->threads, &histogram, err);
+    if (status != STATUS_OK)
+        return status;
+    uint32_t bin = distance_histogram_threshold(&histogram, fmr);
+    bin = (uint32_t)fmin(bin, round(own->threshold * histogram.per_unit));
+    side->rates->threshold = bin / histogram.per_unit;
+    side->rates->accuracy_threshold = own->accuracy_threshold;
+    distance_histogram_release(&histogram);
+    status = decide_list(comparing, side, err);
     return status == STATUS_OK
                ? all_pairs_share_out(side->given->evaluation, &bin, 1, comparing->options->threads,
                                      &side->shares, err)
@@ -168,14 +190,16 @@ static bool measure(const struct comparing *comparing, const struct side *side,
     return true;
 }
 
-static bool measure_both(const struct comparing *comparing, struct comparison_rates *base,
-                         struct comparison_rates *candidate, double difference[DIFFERENCES]) {
-    if (!measure(comparing, &comparing->base, base) ||
-        !measure(comparing, &comparing->candidate, candidate))
+static bool measure_each(const struct comparing *comparing, struct comparison *into,
+                         double difference[DIFFERENCES]) {
+    if (!measure(comparing, &comparing->base, &into->base) ||
+        !measure(comparing, &comparing->candidate, &into->candidate) ||
+        !measure(comparing, &comparing->held, &into->held))
         return false;
-    difference[0] = base->fnmr - candidate->fnmr;
-    difference[1] = base->fmr - candidate->fmr;
-    difference[2] = candidate->accuracy - base->accuracy;
+    difference[0] = into->base.fnmr - into->candidate.fnmr;
+    difference[1] = into->base.fmr - into->candidate.fmr;
+    difference[2] = into->candidate.accuracy - into->base.accuracy;
+    difference[3] = into->base.fnmr - into->held.fnmr;
     return true;
 }
 
@@ -194,15 +218,15 @@ static enum status resample(const struct comparing *comparing, struct comparison
     struct random_generator generator = random_seeded(comparing->options->seed);
     double *values = calloc((size_t)DIFFERENCES * replicates, sizeof(*values));
     struct comparison_difference *const differences[DIFFERENCES] = {
-        &comparison->fnmr, &comparison->fmr, &comparison->accuracy};
+        &comparison->fnmr, &comparison->fmr, &comparison->accuracy, &comparison->held_fnmr};
     if (!values)
         return error_set(err, STATUS_INTERNAL, "out of memory");
     for (uint32_t i = 0; i < replicates; i++) {
-        struct comparison_rates base, candidate;
+        struct comparison drawn;
         double difference[DIFFERENCES];
         do
             draw(comparing, &generator);
-        while (!measure_both(comparing, &base, &candidate, difference));
+        while (!measure_each(comparing, &drawn, difference));
         for (int d = 0; d < DIFFERENCES; d++)
             values[(size_t)d * replicates + i] = difference[d];
     }
@@ -216,20 +240,29 @@ static enum status resample(const struct comparing *comparing, struct comparison
 /* ---- the whole ---- */
 
 /* Everybody once. */
+static enum status draw_all(struct comparing *comparing, uint32_t people, struct error *err) {
+    comparing->drawn = calloc(people, sizeof(*comparing->drawn));
+    for (uint32_t person = 0; comparing->drawn && person < people; person++)
+        comparing->drawn[person] = 1;
+    return comparing->drawn ? STATUS_OK : error_set(err, STATUS_INTERNAL, "out of memory");
+}
+
 static enum status measure_all(struct comparing *comparing, struct comparison *comparison,
                                struct error *err) {
-    uint32_t people = comparison->people;
     double difference[DIFFERENCES];
-    comparing->drawn = calloc(people, sizeof(*comparing->drawn));
-    if (!comparing->drawn)
-        return error_set(err, STATUS_INTERNAL, "out of memory");
-    for (uint32_t person = 0; person < people; person++)
-        comparing->drawn[person] = 1;
-    bool well = measure_both(comparing, &comparison->base, &comparison->candidate, difference);
+    enum status status = draw_all(comparing, comparison->people, err);
+    if (status != STATUS_OK)
+        return status;
+    measure(comparing, &comparing->base, &comparison->base);
+    status = begin_held(comparing, fmax(comparison->base.fmr, comparing->options->fmr), err);
+    if (status != STATUS_OK)
+        return status;
+    bool well = measure_each(comparing, comparison, difference);
     assert(well); /* all_pairs_share_out takes no smaller gallery */
     comparison->fnmr.value = difference[0];
     comparison->fmr.value = difference[1];
     comparison->accuracy.value = difference[2];
+    comparison->held_fnmr.value = difference[3];
     return resample(comparing, comparison, err);
 }
 
@@ -263,15 +296,15 @@ enum status comparison_measure(const struct comparison_side *base,
     struct comparing comparing = {
         .options = options,
         .base = {.given = base, .rates = &comparison->base},
-        .candidate = {.given = candidate, .rates = &comparison->candidate}};
+        .candidate = {.given = candidate, .rates = &comparison->candidate},
+        .held = {.given = candidate, .rates = &comparison->held}};
     enum status status = compare(&comparing, comparison, err);
     end_side(&comparing.base);
     end_side(&comparing.candidate);
+    end_side(&comparing.held);
     pair_list_release(&comparing.list);
     free(comparing.drawn);
-    double allowed = fmax(comparison->base.fmr, options->fmr);
-    comparison->better = status == STATUS_OK && comparison->fnmr.interval.low > 0 &&
-                         distance_rate_within(comparison->candidate.fmr, allowed);
+    comparison->better = status == STATUS_OK && comparison->held_fnmr.interval.low > 0;
     return status;
 }
 
@@ -315,7 +348,13 @@ void comparison_write(struct json_writer *json, const struct comparison_side *ba
     json_write_integer(json, "impostor_pairs_listed", comparison->impostor_listed);
     write_side(json, "base", base, &comparison->base);
     write_side(json, "candidate", candidate, &comparison->candidate);
+    json_write_object(json, "candidate_held");
+    json_write_short(json, "threshold", comparison->held.threshold);
+    json_write_short(json, "fmr", comparison->held.fmr);
+    json_write_short(json, "fnmr", comparison->held.fnmr);
+    json_write_end(json);
     write_difference(json, "fewer_refused", &comparison->fnmr);
+    write_difference(json, "fewer_refused_held", &comparison->held_fnmr);
     write_difference(json, "fewer_false_matches", &comparison->fmr);
     write_difference(json, "more_accurate", &comparison->accuracy);
     json_write_bool(json, "better", comparison->better);

@@ -12,8 +12,10 @@
  * been tried on the same people, one of them looks good by chance: each interval's confidence is 1
  * − 0.05 ÷ candidates (Bonferroni).
  *
- * The candidate is better when the whole interval of FNMR(base) − FNMR(candidate) is above 0 and
- * its FMR is no higher than the base's, or than the operating rate itself where that is higher.
+ * A candidate whose threshold happens to be lax refuses fewer and lets more in. So it is also held
+ * to a rate: to the base's on the evaluation people, or to the operating rate where that is higher;
+ * its threshold is then the smaller of its own and the one that keeps to that rate there. It is
+ * better when the whole interval of FNMR(base) − FNMR(candidate, held) is above 0.
  */
 #ifndef FACEPAIR_MODEL_FINETUNE_COMPARISON_H
 #define FACEPAIR_MODEL_FINETUNE_COMPARISON_H
@@ -43,10 +45,11 @@ struct comparison_difference {
     struct interval interval;
 };
 struct comparison {
-    struct comparison_rates base, candidate;
-    struct comparison_difference fnmr;     /* base − candidate: above 0, fewer are refused */
-    struct comparison_difference fmr;      /* base − candidate */
-    struct comparison_difference accuracy; /* candidate − base */
+    struct comparison_rates base, candidate, held;
+    struct comparison_difference fnmr;      /* base − candidate: above 0, fewer are refused */
+    struct comparison_difference held_fnmr; /* base − held */
+    struct comparison_difference fmr;       /* base − candidate */
+    struct comparison_difference accuracy;  /* candidate − base */
     double confidence;
     uint32_t people, people_paired, images, genuine_listed, impostor_listed;
     bool better;

@@ -293,5 +293,5 @@ enum status finetune_run(const struct finetune_place *place, const struct finetu
 
 void finetune_result_release(struct finetune_result *result) {
     free(result->evaluation);
-    *result = (struct finetune_result){.evaluation = NULL};
+    result->evaluation = NULL;
 }

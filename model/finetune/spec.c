@@ -20,6 +20,8 @@ static const double SMALLEST = 1e-12;           /* what is above 0 */
 static const int64_t SEED_MAX = ((int64_t)1 << 53) - 1;
 static const int64_t BYTES_MIN = 1 << 20, BYTES_MAX = (int64_t)1 << 45;
 
+double finetune_default_margin(enum finetune_loss loss) { return MARGINS[loss]; }
+
 void finetune_spec_default(struct finetune_spec *spec) {
     *spec = (struct finetune_spec){.hyperparameters = {.epochs = 20,
                                                        .batch_size = 32,

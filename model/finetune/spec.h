@@ -109,6 +109,7 @@ struct finetune_faults {
 
 /* All defaults, without a base model and a data set. */
 void finetune_spec_default(struct finetune_spec *spec);
+double finetune_default_margin(enum finetune_loss loss);
 
 /* text: JSON, UTF-8, at most FINETUNE_SPEC_BYTES_MAX bytes. False with faults->count > 0; spec is
  * then not to be used. */

@@ -83,6 +83,7 @@ static int parameters_find(const char *at, const char *end, const char *name,
                            struct parameter *found) {
     int count = 0;
     struct parameter parameter;
+    *found = (struct parameter){0};
     while (parameter_next(&at, end, &parameter)) {
         if (parameter_named(&parameter, name)) {
             *found = parameter;

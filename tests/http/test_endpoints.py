@@ -16,6 +16,10 @@ LISTENERS = {
     "/v1/verify": {"public"}, "/verify": {"public"}, "/v1/embeddings": {"public"}, "/v1/compare": {"public"},
     "/v1/models": {"public"}, "/v1/models/{model}": {"public"}, "/v1/models/{model}/metrics": {"public"}, "/v1/info": {"public"}, "/openapi.json": {"public"},
     "/admin/v1/models": {"admin"}, "/admin/v1/models/{model}": {"admin"}, "/admin/v1/models/{model}/active": {"admin"},
+    "/admin/v1/datasets": {"admin"}, "/admin/v1/datasets/{dataset}": {"admin"},
+    "/admin/v1/datasets/{dataset}/people/{person}": {"admin"},
+    "/admin/v1/fine-tunes": {"admin"}, "/admin/v1/fine-tunes/{job}": {"admin"},
+    **{f"/admin/v1/fine-tunes/{{job}}/{what}": {"admin"} for what in ("cancel", "pause", "resume", "events", "checkpoints")},
     "/metrics": {"admin", "metrics"}, "/livez": {"public", "admin", "metrics"}, "/healthz": {"public", "admin", "metrics"},
     "/readyz": {"public", "admin", "metrics"}, "/startupz": {"public", "admin", "metrics"},
 }
@@ -39,11 +43,12 @@ def test_the_table_of_routes_is_the_documented_one(openapi):
     """A route that is not documented would be reached by no other test here."""
     table = (TREE / "api" / "routes.c").read_text().split("ENDPOINTS[] = {", 1)[1].split("};", 1)[0]
     routes = re.findall(r"^ +[A-Z]+\(\"([^\"]+)\"", table, re.MULTILINE)
-    assert sorted(routes) == sorted(openapi["paths"])
+    assert set(routes) == set(openapi["paths"])
 
 
+# What needs something that the shared service has not is in test_datasets.py and test_fine_tunes.py.
 GETS = [path for path, item in yaml.safe_load((TREE / "openapi.yaml").read_text())["paths"].items()
-        if "get" in item or path == "/healthz"]
+        if ("get" in item or path == "/healthz") and "{dataset}" not in path and "{job}" not in path]
 
 
 @pytest.mark.parametrize("path", GETS)

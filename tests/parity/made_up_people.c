@@ -43,9 +43,10 @@ void made_up_people_release(struct made_up_people *people) { free(people->images
 struct made_up_pairs made_up_pairs_create(uint64_t seed, const struct made_up_people *people) {
     return (struct made_up_pairs){
         .generator = random_seeded(seed),
-        .a = allocate(MADE_UP_PAIRS_MAX * people->image_floats, sizeof(float)),
+        .a = allocate(MADE_UP_ROWS_MAX * people->image_floats, sizeof(float)),
         .b = allocate(MADE_UP_PAIRS_MAX * people->image_floats, sizeof(float)),
         .same = allocate(MADE_UP_PAIRS_MAX, sizeof(uint8_t)),
+        .identity = allocate(MADE_UP_ROWS_MAX, sizeof(uint32_t)),
     };
 }
 
@@ -53,6 +54,7 @@ void made_up_pairs_release(struct made_up_pairs *pairs) {
     free(pairs->a);
     free(pairs->b);
     free(pairs->same);
+    free(pairs->identity);
 }
 
 static void copy_image(const struct made_up_people *people, float *batch, size_t index,
@@ -78,4 +80,15 @@ struct network_train_batch made_up_pairs_draw(struct made_up_pairs *pairs,
         pairs->same[i] = one;
     }
     return (struct network_train_batch){.n = n, .a = pairs->a, .b = pairs->b, .same = pairs->same};
+}
+
+struct network_train_batch made_up_people_batch(struct made_up_pairs *pairs,
+                                                const struct made_up_people *people, uint32_t n) {
+    assert(n <= MADE_UP_ROWS_MAX);
+    for (uint32_t i = 0; i < n; i++) {
+        pairs->identity[i] = random_below(&pairs->generator, MADE_UP_PEOPLE);
+        uint32_t image = random_below(&pairs->generator, MADE_UP_IMAGES);
+        copy_image(people, pairs->a, i, pairs->identity[i] * MADE_UP_IMAGES + image);
+    }
+    return (struct network_train_batch){.n = n, .rows = pairs->a, .identity = pairs->identity};
 }

@@ -6,7 +6,12 @@
 #include "model/network/train.h"
 #include "model/random.h"
 
-enum { MADE_UP_PEOPLE = 8, MADE_UP_IMAGES = 4 /* of each */, MADE_UP_PAIRS_MAX = 8 };
+enum {
+    MADE_UP_PEOPLE = 8,
+    MADE_UP_IMAGES = 4 /* of each */,
+    MADE_UP_PAIRS_MAX = 8,
+    MADE_UP_ROWS_MAX = 16
+};
 
 struct made_up_people {
     float *images; /* (people · images of each, 3, side, side) in [−1, 1) */
@@ -20,8 +25,9 @@ void made_up_people_release(struct made_up_people *people);
 /* Room for one batch, which borrows it. */
 struct made_up_pairs {
     struct random_generator generator; /* random_seeded by the user */
-    float *a, *b;
-    uint8_t *same; /* (MADE_UP_PAIRS_MAX) */
+    float *a, *b;       /* (MADE_UP_ROWS_MAX, image_floats), (MADE_UP_PAIRS_MAX, image_floats) */
+    uint8_t *same;      /* (MADE_UP_PAIRS_MAX) */
+    uint32_t *identity; /* (MADE_UP_ROWS_MAX) */
 };
 
 struct made_up_pairs made_up_pairs_create(uint64_t seed, const struct made_up_people *people);
@@ -29,5 +35,8 @@ void made_up_pairs_release(struct made_up_pairs *pairs);
 /* The next n pairs; good until the next draw. */
 struct network_train_batch made_up_pairs_draw(struct made_up_pairs *pairs,
                                               const struct made_up_people *people, uint32_t n);
+/* The next n images, each of anyone: some people have several in the batch, some one, some none. */
+struct network_train_batch made_up_people_batch(struct made_up_pairs *pairs,
+                                                const struct made_up_people *people, uint32_t n);
 
 #endif

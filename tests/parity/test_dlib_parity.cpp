@@ -8,6 +8,7 @@
 #include "model/network/engine.h"
 #include "model/network/network.h"
 #include "model/network/normalise.h"
+#include "tests/parity/device.h"
 #include "tests/parity/plain_network.h"
 #include "tests/parity/reference.h"
 
@@ -23,7 +24,8 @@ extern "C" {
 
 namespace {
 
-constexpr float BAR = 1e-4f, BATCH_BAR = 1e-5f;
+constexpr float BAR = 1e-4f;
+const float BATCH_BAR = parity_bar(1e-5f);
 constexpr size_t CHIPS_MIN = 20, INPUT = 3 * CHIP_SIDE * CHIP_SIDE;
 
 struct fixture {
@@ -72,7 +74,7 @@ int open_all(void **) try {
     std::string directory = std::string(fixture.data) + "/models/dlib-resnet/1";
     std::string weights = directory + "/weights.safetensors";
     struct error err = {};
-    if (network_runtime_open("cpu", 0, &err) != STATUS_OK ||
+    if (network_runtime_open(parity_device(), 0, &err) != STATUS_OK ||
         card_read(directory.c_str(), &fixture.card, &err) != STATUS_OK ||
         network_open_by(fixture.engine, &fixture.card, weights.c_str(), &fixture.network, &err) !=
             STATUS_OK ||

@@ -5,11 +5,12 @@
 #include "model/card.h"
 #include "model/import/vit.h"
 #include "model/network/network.h"
+#include "tests/parity/device.h"
 #include "tests/parity/plain_vit.h"
 
 #include <math.h>
 
-#define BAR 1e-5
+#define BAR parity_bar(1e-5f)
 #define GOLDEN FACEPAIR_SOURCE_DIR "/tests/parity/vit/"
 
 static const char *const CASES[] = {"notebook", "class-token", "prefix"};
@@ -177,7 +178,7 @@ static void a_mistaken_network_is_noticed(void **state) {
 static int open_runtime(void **state) {
     (void)state;
     struct error err;
-    return network_runtime_open("cpu", 1, &err) == STATUS_OK ? 0 : -1;
+    return network_runtime_open(parity_device(), 1, &err) == STATUS_OK ? 0 : -1;
 }
 
 int main(void) {

@@ -8,7 +8,7 @@
 #include <math.h>
 
 #define NOTEBOOK FACEPAIR_SOURCE_DIR "/tests/parity/vit/notebook/"
-enum { IMAGE_FLOATS = 3 * 32 * 32 };
+enum { ROW_VALUES = (4 * 4 + 4) * 32 /* patches and registers */ };
 
 /* An imported network of two blocks. */
 struct subject {
@@ -94,14 +94,69 @@ static void the_ends_of_the_ranges_are_where_they_are_said_to_be(void **state) {
     assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "learning_rate");
 }
 
-static void more_blocks_than_there_are_cannot_be_trained_nor_none(void **state) {
+static void what_is_trained_must_be_something(void **state) {
     const struct subject *s = *state;
-    static const char *const counts[] = {"last_0", "last_3", "last_99999999999999999999"};
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+    char long_one[NETWORK_TRAIN_PATTERN_MAX + 2] = "";
+    memset(long_one, '*', sizeof(long_one) - 1);
+    const char *const nothing[] = {"last_0",
+                                   "last_3",
+                                   "last_99999999999999999999",
+                                   "last_",
+                                   "last_two",
+                                   "last_1 ",
+                                   "last_-1",
+                                   "",
+                                   ",",
+                                   "ALL",
+                                   "blocks",
+                                   "blocks.1",
+                                   "blocks.2.*",
+                                   "?",
+                                   "fc_norm.weight?",
+                                   "locks.*",
+                                   "softmax.columns",
+                                   "blocks.1.[mn]*",
+                                   "*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b",
+                                   long_one};
+    for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
         struct network_train_options options = NETWORK_TRAIN_OPTIONS_DEFAULT;
-        options.trainable = counts[i];
-        assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "trainable");
+        options.trainable = nothing[i];
+        assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "trainable: ");
     }
+    struct network_train_options options = NETWORK_TRAIN_OPTIONS_DEFAULT;
+    struct network_train *train;
+    long_one[NETWORK_TRAIN_PATTERN_MAX] = '\0';
+    options.trainable = long_one;
+    assert_int_equal(network_train_begin(&s->card, s->weights, &options, &train, NULL), STATUS_OK);
+    network_train_end(train);
+}
+
+static void a_softmax_has_ranges_of_its_own(void **state) {
+    const struct subject *s = *state;
+    struct network_train_options options = NETWORK_TRAIN_OPTIONS_DEFAULT;
+    struct network_train *train;
+    options.loss = NETWORK_TRAIN_COSFACE, options.identities = 2;
+    assert_int_equal(network_train_begin(&s->card, s->weights, &options, &train, NULL), STATUS_OK);
+    network_train_end(train);
+    options.margin = 1.01;
+    assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "margin: ");
+    options.loss = NETWORK_TRAIN_ARCFACE, options.margin = 1.5;
+    assert_int_equal(network_train_begin(&s->card, s->weights, &options, &train, NULL), STATUS_OK);
+    network_train_end(train);
+    options.margin = 1.51;
+    assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "margin: ");
+    options.margin = 0.5, options.identities = 1;
+    assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "identities: ");
+    options.identities = NETWORK_TRAIN_IDENTITIES_MAX + 1;
+    assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "identities: ");
+    static const double nowhere[] = {0, -1, 1001, NAN, INFINITY};
+    options.identities = 2;
+    for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++) {
+        options.scale = nowhere[i];
+        assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "scale: ");
+    }
+    options.loss = (enum network_train_loss)3;
+    assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "loss: ");
 }
 
 static void weights_that_are_not_the_cards_are_refused(void **state) {
@@ -164,9 +219,9 @@ static void a_batch_of_no_pairs_of_too_many_or_with_a_third_label_is_refused(voi
     assert_int_equal(
         network_train_begin(&s->card, s->weights, &NETWORK_TRAIN_OPTIONS_DEFAULT, &train, NULL),
         STATUS_OK);
-    static const float faces[2 * IMAGE_FLOATS];
+    static const float rows[2 * ROW_VALUES];
     uint8_t same[2] = {1, 0};
-    struct network_train_batch batch = {.n = 0, .a = faces, .b = faces, .same = same};
+    struct network_train_batch batch = {.n = 0, .a = rows, .b = rows, .same = same};
     assert_batch_refused(train, &batch, "0 pairs");
     batch.n = NETWORK_TRAIN_PAIRS_MAX + 1;
     assert_batch_refused(train, &batch, "4097 pairs");
@@ -179,9 +234,35 @@ static void a_batch_of_no_pairs_of_too_many_or_with_a_third_label_is_refused(voi
     assert_batch_refused(train, &batch, "pair 1");
     same[1] = 0;
     double loss;
-    /* Equal faces are at a distance of almost 0: the pair of two people lacks the whole margin. */
+    /* Equal rows are at a distance of almost 0: the pair of two people lacks the whole margin. */
     assert_int_equal(network_train_evaluate(train, &batch, &loss, NULL), STATUS_OK);
     assert_true(fabs(loss - 0.5) < 1e-4);
+    network_train_end(train);
+}
+
+static void a_batch_of_no_people_of_too_many_or_with_a_stranger_is_refused(void **state) {
+    const struct subject *s = *state;
+    struct network_train_options options = NETWORK_TRAIN_OPTIONS_DEFAULT;
+    struct network_train *train;
+    options.loss = NETWORK_TRAIN_COSFACE, options.identities = 10;
+    assert_int_equal(network_train_begin(&s->card, s->weights, &options, &train, NULL), STATUS_OK);
+    static const float rows[2 * ROW_VALUES];
+    static const uint8_t same[2];
+    uint32_t identity[2] = {0, 10};
+    struct network_train_batch batch = {.n = 0, .rows = rows, .identity = identity};
+    assert_batch_refused(train, &batch, "0 rows");
+    batch.n = NETWORK_TRAIN_ROWS_MAX + 1;
+    assert_batch_refused(train, &batch, "8193 rows");
+    batch.n = 2;
+    assert_batch_refused(train, &batch, "row 1");
+    identity[1] = UINT32_MAX;
+    assert_batch_refused(train, &batch, "row 1");
+    const struct network_train_batch pairs = {.n = 2, .a = rows, .b = rows, .same = same};
+    assert_batch_refused(train, &pairs, "takes people, not pairs");
+    double loss;
+    identity[1] = 9;
+    assert_int_equal(network_train_evaluate(train, &batch, &loss, NULL), STATUS_OK);
+    assert_true(loss > 0);
     network_train_end(train);
 }
 
@@ -218,11 +299,13 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_option_out_of_range_is_named),
         cmocka_unit_test(the_ends_of_the_ranges_are_where_they_are_said_to_be),
-        cmocka_unit_test(more_blocks_than_there_are_cannot_be_trained_nor_none),
+        cmocka_unit_test(what_is_trained_must_be_something),
+        cmocka_unit_test(a_softmax_has_ranges_of_its_own),
         cmocka_unit_test(weights_that_are_not_the_cards_are_refused),
         cmocka_unit_test(a_torchscript_module_cannot_be_trained),
         cmocka_unit_test(weights_that_cannot_be_read_are_refused),
         cmocka_unit_test(a_batch_of_no_pairs_of_too_many_or_with_a_third_label_is_refused),
+        cmocka_unit_test(a_batch_of_no_people_of_too_many_or_with_a_stranger_is_refused),
         cmocka_unit_test(a_learning_rate_out_of_range_is_refused_later_too),
         cmocka_unit_test(a_place_that_cannot_be_written_is_an_error),
     };

@@ -184,6 +184,7 @@ enum status begin(const struct card &card, const char *weights_path,
         trained.push_back({"softmax.columns", columns});
     }
     std::vector<at::Tensor> moved;
+    moved.reserve(trained.size());
     for (const parameter &parameter : trained)
         moved.push_back(parameter.value);
     adam optimiser(moved, {.learning_rate = options.learning_rate,

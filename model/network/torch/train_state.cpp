@@ -113,6 +113,8 @@ void train_state_load(struct network_train &train, const char *path) {
         read.push_back({file.take("value/" + parameter.name, shape),
                         file.take("m/" + parameter.name, shape),
                         file.take("v/" + parameter.name, shape)});
+        if (at::lt(read.back().v, 0).any().item<bool>()) /* its root is taken */
+            throw std::runtime_error("the tensor v/" + parameter.name + " holds a value below 0");
     }
     file.finish();
     c10::NoGradGuard no_gradient;

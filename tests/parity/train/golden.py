@@ -65,6 +65,13 @@ class DlibResnet(torch.nn.Module):
         return x.mean((2, 3)) @ self.head_weight.T
 
 
+def create_vit():
+    config = json.loads((NOTEBOOK / "config.json").read_text())
+    vit = VisionTransformer(num_classes=0, **config["model_args"])
+    vit.load_state_dict(load_file(NOTEBOOK / "weights.safetensors"))
+    return vit
+
+
 def train(model, last_block, images, pairs_seed, pairs_in_batch, learning_rate):
     """The losses of all steps; of one more batch before and after them; two embeddings afterwards."""
     for name, parameter in model.named_parameters():
@@ -104,11 +111,8 @@ def keep(name, result):
 
 def main(dlib_weights):
     torch.set_num_threads(1)
-    config = json.loads((NOTEBOOK / "config.json").read_text())
-    vit = VisionTransformer(num_classes=0, **config["model_args"])
-    vit.load_state_dict(load_file(NOTEBOOK / "weights.safetensors"))
     images = torch.from_numpy(draw_images(1, side=32, cell=1))
-    keep("vit", train(vit, "blocks.1.", images, pairs_seed=2, pairs_in_batch=8, learning_rate=1e-3))
+    keep("vit", train(create_vit(), "blocks.1.", images, pairs_seed=2, pairs_in_batch=8, learning_rate=1e-3))
     # A smaller rate, because rounding opens ReLUs, and Adam gives a first gradient a whole step however small it is:
     # at 1e-4 PyTorch's own losses in two memory formats part by 2.5e-4. The format here is the one of our network.
     dlib = DlibResnet(load_file(dlib_weights))

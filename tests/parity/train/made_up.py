@@ -48,3 +48,11 @@ class Pairs:
             second.append(other * IMAGES + another)
             same.append(int(one))
         return first, second, same
+
+    def draw_people(self, count):
+        """Images of anyone, and whose they are."""
+        people, images = [], []
+        for _ in range(count):
+            people.append(self.random.below(PEOPLE))
+            images.append(people[-1] * IMAGES + self.random.below(IMAGES))
+        return images, people
