@@ -17,5 +17,7 @@ if(NOT Torch_DIR)
   install(DIRECTORY ${FACEPAIR_LIBTORCH}/licenses/ DESTINATION share/doc/facepair/libtorch)
 endif()
 
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/ DESTINATION share/facepair OPTIONAL)
+# Models and landmarks; not what somebody's runs from the tree have left there.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/ DESTINATION share/facepair OPTIONAL
+  PATTERN store.sqlite* EXCLUDE PATTERN jobs EXCLUDE PATTERN datasets EXCLUDE)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION share/doc/facepair)

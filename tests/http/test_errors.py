@@ -27,14 +27,32 @@ def plain(service, port, method, path, *lines, body=b""):
         return read_answer(connection, "GET")
 
 
+def operation_of(path, method):
+    """Of a concrete path."""
+    return next(operation for template, known, operation in OPERATIONS
+                if (contract.concrete(template), known) == (path, method))
+
+
+def bad_query(path, method):
+    """A parameter where none is known, or one that is known and no text."""
+    known = [contract.resolve(OPENAPI, parameter) for parameter in operation_of(path, method).get("parameters", [])]
+    return next((f"?{parameter['name']}=%" for parameter in known if parameter["in"] == "query"), "?model=dlib-resnet")
+
+
+def too_much(path, method):
+    """Header lines that announce more than any body may have."""
+    takes_archives = "application/x-tar" in operation_of(path, method).get("requestBody", {}).get("content", {})
+    return ["Content-Length: 1000000000000", "Content-Type: application/x-tar"] if takes_archives else [
+        "Content-Length: 31000000", "Content-Type: application/json"]
+
+
 REFUSALS = {
     "invalid_header": (400, lambda s, p, m, path: plain(s, p, m, path, "Host: localhost", "Host: localhost")),
-    "invalid_field": (400, lambda s, p, m, path: plain(s, p, m, path + "?model=dlib-resnet")),
+    "invalid_field": (400, lambda s, p, m, path: plain(s, p, m, path + bad_query(path, m))),
     "origin_not_allowed": (403, lambda s, p, m, path: plain(s, p, m, path, "Origin: https://evil.example")),
     "misdirected_request": (421, lambda s, p, m, path: plain(s, p, m, path, "Host: evil.example")),
     "method_not_allowed": (405, lambda s, p, m, path: plain(s, p, "PATCH", path)),
-    "body_too_large": (413, lambda s, p, m, path: plain(s, p, m, path, "Content-Length: 31000000",
-                                                        "Content-Type: application/json")),
+    "body_too_large": (413, lambda s, p, m, path: plain(s, p, m, path, *too_much(path, m))),
     "unsupported_media_type": (415, lambda s, p, m, path: plain(s, p, m, path, "Content-Encoding: gzip",
                                                                 "Content-Type: application/json")),
     "headers_too_large": (431, lambda s, p, m, path: plain(s, p, m, path, "X-Fill: " + "x" * 16384)),
