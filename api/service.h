@@ -48,6 +48,7 @@ struct service_options {
     const char *const *pinned; /* "NAME@VERSION" to load besides; NULL at the end; NULL: none */
     uint64_t models_bytes_max; /* of all loaded models; 0: half the memory granted */
     unsigned prepare_threads;  /* 0: one for each CPU granted */
+    uint64_t hang_ms;          /* a worker that takes longer hangs (server/beat.h): not /livez */
     double default_max_fmr;
     const char *audit; /* a journal of decisions, "-" for stdout; NULL: none is kept */
     uint64_t audit_bytes_max;

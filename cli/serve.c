@@ -88,6 +88,7 @@ static struct service_options service_options(const struct serve_settings *s, co
         .device = s->device,
         .prepare_threads = (unsigned)s->prepare_threads,
         .default_max_fmr = s->default_max_fmr,
+        .hang_ms = (uint64_t)(s->hang_s * 1000),
         .keeps_store = keeps_store,
         .jobs_keep_s = (uint64_t)s->job_days * 24 * 3600,
         .trainer = keeps_store && !s->no_trainer ? trainer : NULL,

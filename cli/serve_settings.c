@@ -31,6 +31,7 @@ struct serve_settings serve_settings_default(void) {
         .bodies_bytes = (int64_t)limits.bodies_bytes_max,
         .prepare_queue = (int64_t)limits.prepare_tasks_max,
         .embed_queue = (int64_t)limits.embed_items_max,
+        .hang_s = 30,
         .token_lifetime = 24 * 3600,
         .audit_bytes = 256 * KIB * KIB,
         .dataset_bytes = (int64_t)limits.archive.bytes_max,
@@ -87,6 +88,10 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
         {"drain-delay", "SECONDS",
          "how long to serve on after SIGTERM, while /readyz says 503 already (0)", OPTION_REAL,
          .to.real = &s->drain_delay_s, .real = {0, 600}},
+        {"hang-seconds", "SECONDS",
+         "/livez says no when a worker takes this long, and ten times its slowest piece of work "
+         "(30)",
+         OPTION_REAL, .to.real = &s->hang_s, .real = {0.1, 3600}},
         WHOLE("header-bytes", "N", "bytes of a header (16384)", header_bytes, KIB, 64 * KIB),
         WHOLE("header-ms", "MS", "time for a header to arrive (10000)", header_ms, 10, 600000),
         WHOLE("body-ms", "MS", "time for a body to arrive (30000)", body_ms, 10, 600000),

@@ -14,7 +14,7 @@ struct serve_settings {
     const char *keys_file, *token_key_file, *audit;
     bool insecure, allow_raw_embeddings, no_trainer, core_dumps;
     unsigned log_level, role; /* enum serve_role */
-    double default_max_fmr, drain_delay_s;
+    double default_max_fmr, drain_delay_s, hang_s;
     int64_t threads, prepare_threads;
     int64_t connections, timeout_ms, header_bytes, header_ms, body_ms;
     int64_t image_bytes, image_pixels, multipart_bytes, json_bytes, bodies_bytes;

@@ -27,6 +27,7 @@
 #include "model/batcher.h"
 
 #include "model/turns.h"
+#include "server/beat.h"
 #include "server/clock.h"
 #include "server/log.h"
 #include "server/wipe.h"
@@ -53,6 +54,8 @@ struct batcher {
     struct turns turns;
     uint64_t busy_until_us; /* when the batch under way should end; 0: none is */
     bool closing;
+
+    struct beat beat; /* of the network's calls */
 
     /* The worker's own. */
     struct batch_item **batch; /* faces_max items */
@@ -232,11 +235,13 @@ static void compute(struct batcher *batcher) {
     for (size_t i = 0; i < batcher->batch_count; i++)
         batcher->batch[i]->started_us = started;
     struct error error;
+    beat_begin(&batcher->beat, started);
     enum status status =
         batcher->batch_count == 1
             ? embed(version, first->faces, first->faces_count, first->embeddings, &error)
             : embed_gathered(batcher, version, &error);
     uint64_t ended = clock_monotonic_us();
+    beat_end(&batcher->beat, ended);
     if (status == STATUS_OK)
         learn_cost(batcher, version, ended - started);
     observe(batcher, version, ended - started, status, &error);
@@ -361,4 +366,8 @@ void batcher_destroy(struct batcher *batcher) {
     pthread_cond_broadcast(&batcher->filled);
     pthread_join(batcher->worker, NULL);
     release(batcher);
+}
+
+bool batcher_hangs(const struct batcher *batcher, uint64_t least_us) {
+    return beat_hangs(&batcher->beat, clock_monotonic_us(), least_us);
 }

@@ -68,6 +68,8 @@ bool batcher_has_room(struct batcher *batcher, const struct model_version *versi
 /* How long an item of the version that came now would wait, in whole seconds, at least 1: for
  * Retry-After. */
 unsigned batcher_retry_after_s(struct batcher *batcher, const struct model_version *version);
+/* Whether the network has computed one batch for longer than server/beat.h allows. Any thread. */
+bool batcher_hangs(const struct batcher *batcher, uint64_t least_us);
 size_t batcher_length(struct batcher *batcher); /* items that wait, of all versions */
 /* Computes what is queued, hands it back, joins the worker. NULL is allowed. */
 void batcher_destroy(struct batcher *batcher);

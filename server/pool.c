@@ -10,6 +10,8 @@
  */
 #include "server/pool.h"
 
+#include "server/beat.h"
+#include "server/clock.h"
 #include "server/wipe.h"
 
 #include <assert.h>
@@ -23,6 +25,12 @@
 
 enum { THREAD_NAME_SIZE = 16 }; /* pthread_setname_np's limit, with the terminator */
 
+struct worker {
+    struct pool *pool;
+    pthread_t thread;
+    struct beat beat;
+};
+
 struct pool {
     struct pool_options options; /* options.name points to name */
     char name[THREAD_NAME_SIZE];
@@ -34,7 +42,7 @@ struct pool {
     unsigned reports;
     enum status status; /* STATUS_OK, or the first failure, with err */
     struct error err;
-    pthread_t threads[];
+    struct worker workers[];
 };
 
 static void set_nice(int nice) {
@@ -57,7 +65,8 @@ static void report(struct pool *pool, enum status status, const struct error *er
 }
 
 static void *pool_thread(void *argument) {
-    struct pool *pool = argument;
+    struct worker *worker = argument;
+    struct pool *pool = worker->pool;
     const struct pool_options *options = &pool->options;
     void *context = NULL;
     struct error err = {.detail = ""};
@@ -72,8 +81,10 @@ static void *pool_thread(void *argument) {
     struct queue_item *item;
     while ((item = queue_take(pool->queue, 1))) {
         struct pool_task *task = (struct pool_task *)item;
+        beat_begin(&worker->beat, clock_monotonic_us());
         task->run(task, context);
         wipe_stack();
+        beat_end(&worker->beat, clock_monotonic_us());
     }
     if (options->context_destroy)
         options->context_destroy(context);
@@ -87,13 +98,14 @@ static enum status start_threads(struct pool *pool, struct error *err) {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (pool->started < pool->options.threads) {
-        pthread_t *thread = &pool->threads[pool->started];
-        failure = pthread_create(thread, NULL, pool_thread, pool);
+        struct worker *worker = &pool->workers[pool->started];
+        worker->pool = pool;
+        failure = pthread_create(&worker->thread, NULL, pool_thread, worker);
         if (failure)
             break;
         char name[THREAD_NAME_SIZE];
         snprintf(name, sizeof name, "%.12s-%u", pool->name, pool->started % 100);
-        pthread_setname_np(*thread, name);
+        pthread_setname_np(worker->thread, name);
         pool->started++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -116,7 +128,7 @@ static enum status wait_for_reports(struct pool *pool, struct error *err) {
 
 enum status pool_create(const struct pool_options *options, struct pool **out, struct error *err) {
     assert(options->threads > 0 && options->tasks_max > 0 && options->name);
-    struct pool *pool = calloc(1, sizeof *pool + options->threads * sizeof pool->threads[0]);
+    struct pool *pool = calloc(1, sizeof *pool + options->threads * sizeof pool->workers[0]);
     if (!pool)
         return error_set(err, STATUS_INTERNAL, "Out of memory.");
     pool->options = *options;
@@ -149,13 +161,21 @@ struct queue *pool_queue(struct pool *pool) {
     return pool->queue;
 }
 
+bool pool_hangs(const struct pool *pool, uint64_t least_us) {
+    uint64_t now_us = clock_monotonic_us();
+    for (unsigned i = 0; i < pool->started; i++)
+        if (beat_hangs(&pool->workers[i].beat, now_us, least_us))
+            return true;
+    return false;
+}
+
 void pool_destroy(struct pool *pool) {
     if (!pool)
         return;
     if (pool->queue)
         queue_close(pool->queue);
     for (unsigned i = 0; i < pool->started; i++)
-        pthread_join(pool->threads[i], NULL);
+        pthread_join(pool->workers[i].thread, NULL);
     queue_destroy(pool->queue);
     pthread_cond_destroy(&pool->reported);
     pthread_mutex_destroy(&pool->lock);

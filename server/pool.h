@@ -13,6 +13,8 @@
 #include "server/queue.h"
 #include "server/status.h"
 
+#include <stdint.h>
+
 struct pool;
 struct pool_task {
     struct queue_item item; /* first: the pool's own */
@@ -38,6 +40,8 @@ enum status pool_create(const struct pool_options *options, struct pool **pool, 
 bool pool_submit(struct pool *pool,
                  struct pool_task *task);    /* false: full; the task stays the caller's */
 struct queue *pool_queue(struct pool *pool); /* borrowed, for its length and capacity */
+/* Whether a thread has run one task for longer than server/beat.h allows. Any thread. */
+bool pool_hangs(const struct pool *pool, uint64_t least_us);
 void pool_destroy(struct pool *pool); /* runs what is queued, joins the threads; NULL allowed */
 
 #endif

@@ -89,6 +89,8 @@ enum status network_embed(struct network *network, const float *faces, uint32_t 
         const float *face = faces + i * network->face_values;
         if (face[0] == STUB_FACE_FAILS)
             return error_set(err, STATUS_INTERNAL, "the stub network was told to fail");
+        if (face[0] == STUB_FACE_HANGS)
+            nanosleep(&(struct timespec){.tv_sec = 3}, NULL);
         embed_face(network, face, out + (size_t)i * network->length);
     }
     return STATUS_OK;

@@ -6,9 +6,12 @@
  * not. Bytes that begin with one of these words fail as named:
  *   STUB:invalid_image STUB:unsupported_image_format STUB:image_too_large STUB:no_face
  *   STUB:many_faces (with FACE_ONLY) STUB:face_too_small STUB:internal
- * and STUB:slow takes 50 ms.
+ * STUB:slow takes 50 ms and STUB:hang three seconds; with STUB:network_hang the network hangs, and
+ * with STUB:network_fails it fails.
  */
 #include "model/prepare.h"
+
+#include "tests/stub_network.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +98,8 @@ enum status prepare_face(struct preparer *preparer, const struct card_input *inp
         return error_set(err, status, "The stub was asked for %s.", status_code(status));
     if (begins_with(bytes, size, "STUB:slow"))
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    if (begins_with(bytes, size, "STUB:hang"))
+        nanosleep(&(struct timespec){.tv_sec = 3}, NULL);
     prepared->face = (struct face){
         .x = 220,
         .y = 140,
@@ -106,5 +111,9 @@ enum status prepare_face(struct preparer *preparer, const struct card_input *inp
     };
     prepared->decode_us = prepared->detect_us = prepared->align_us = 1;
     fill(out, (size_t)input->side * input->side * 3, hash(bytes, size));
+    if (begins_with(bytes, size, "STUB:network_hang"))
+        out[0] = STUB_FACE_HANGS;
+    if (begins_with(bytes, size, "STUB:network_fails"))
+        out[0] = STUB_FACE_FAILS;
     return STATUS_OK;
 }

@@ -1,0 +1,42 @@
+"""A worker that hangs shows at /livez, so that what watches the process starts it anew; load never does."""
+import threading
+import time
+
+import pytest
+
+PAIR = [("image1", b"first"), ("image2", b"second")]
+
+
+def in_background(call, *arguments):
+    thread = threading.Thread(target=call, args=arguments)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("photograph, cause", [(b"STUB:hang", "a preparation hangs"), (b"STUB:network_hang", "the network hangs")])
+def test_a_worker_that_hangs_is_not_live_until_it_moves_again(start_stub, photograph, cause):
+    service = start_stub("--hang-seconds=0.5")
+    assert service.get("/livez").status == 200
+    stuck = in_background(service.verify, [("image1", photograph), ("image2", b"second")])
+    while (answer := service.get("/livez")).status == 200:
+        pass
+    assert (answer.status, answer.json["code"]) == (500, "internal")
+    service.event("internal_error", detail=cause)
+    assert service.get("/readyz").status == 200  # that is for balancers, and says nothing of this
+    stuck.join()
+    assert service.get("/livez").status == 200
+
+
+def test_load_is_no_hang(start_stub):
+    service = start_stub("--hang-seconds=0.1", FACEPAIR_STUB_BATCH_US="30000")
+    clients = [in_background(lambda: [service.verify(PAIR) for _ in range(10)]) for _ in range(16)]
+    while any(client.is_alive() for client in clients):
+        assert service.get("/livez").status == 200
+        time.sleep(0.01)
+
+
+def test_a_network_that_fails_costs_its_batch_alone_and_is_counted(start_stub):
+    service = start_stub()
+    assert service.verify([("image1", b"STUB:network_fails"), ("image2", b"second")]).status == 500
+    assert service.verify(PAIR).status == 200
+    assert b'facepair_rejected_total{reason="network_failed"} 1\n' in service.get("/metrics", service.admin_port).body
