@@ -278,7 +278,7 @@ extern "C" enum status network_train_set_columns(struct network_train *train, co
     if (!train->columns.defined())
         return error_set(err, STATUS_INTERNAL, "only a margin softmax has columns");
     return guarded("columns", err, [&] {
-        c10::AutoGradMode without(false);
+        c10::NoGradGuard no_gradient;
         runtime_enter_thread();
         train->columns.copy_(at::from_blob(const_cast<float *>(columns), train->columns.sizes(),
                                            at::TensorOptions(at::kFloat)));
