@@ -47,6 +47,12 @@ RECIPES = {
 }
 
 
+# Random weights of the usual size leave the skip path as loud as what they make, and random features keep distances:
+# such a network is at 97.7 % without any training.
+LOUD = 20
+MEND = ["--mining", "batch_hard", "--batch-size", "64", "--epochs", "20", "--views", "2"]
+
+
 def degrade(job):
     source, target = job
     target.mkdir(parents=True, exist_ok=True)
@@ -83,7 +89,7 @@ def break_last_block(data):
         fan_in = 1
         for size in shape[1:]:
             fan_in *= size
-        spread = (2 / fan_in) ** 0.5 if len(shape) > 1 else 0
+        spread = LOUD * (2 / fan_in) ** 0.5 if len(shape) > 1 else 0
         values = [draw.gauss(0, spread) for _ in range((end - start) // 4)]
         raw[start:end] = struct.pack(f"<{len(values)}f", *values)
     path.unlink()
@@ -138,7 +144,7 @@ def main(what, recipes):
                       f"{100 * comparison['more_accurate']['value'] / lost:.0f} %", flush=True)
         if what in ("broken", "all"):
             break_last_block(data)
-            comparison, seconds = finetune(data, lfw, "broken@1", "mended", ["--epochs", "20", "--views", "2"])
+            comparison, seconds = finetune(data, lfw, "broken@1", "mended", MEND)
             row("broken last block", comparison, seconds)
     finally:
         if not kept:
