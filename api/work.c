@@ -5,6 +5,7 @@
 #include "api/problem.h"
 #include "server/clock.h"
 #include "server/http/reply.h"
+#include "server/wipe.h"
 
 #include <assert.h>
 #include <stdalign.h>
@@ -270,4 +271,5 @@ void work_release(struct http_request *request) {
         registry_release(service->registry, work->version);
     explicit_bzero(work, kind->size);
     free(work);
+    wipe_stack();
 }

@@ -253,9 +253,19 @@ static void write_lines(struct journal *journal, struct lines *lines, size_t *le
     }
 }
 
-static void sleep_ms(unsigned ms) {
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    nanosleep(&time, NULL);
+/* Waits, but not when the journal is being closed. Under the lock. */
+static void pause_ms(struct journal *journal, unsigned ms) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    while (!journal->closing &&
+           pthread_cond_timedwait(&journal->wake, &journal->lock, &until) != ETIMEDOUT)
+        ; /* a line was appended */
 }
 
 static void *run(void *argument) {
@@ -269,6 +279,7 @@ static void *run(void *argument) {
             break;
         STAILQ_CONCAT(&taken, &journal->waiting);
         size_t count = journal->waiting_count, left = count;
+        bool last = journal->closing;
         pthread_mutex_unlock(&journal->lock);
         write_lines(journal, &taken, &left);
         bool flushed = journal->is_stdout || fdatasync(journal->fd) == 0;
@@ -277,13 +288,9 @@ static void *run(void *argument) {
         STAILQ_CONCAT(&journal->waiting, &taken); /* what is left stays in front */
         journal->waiting_count -= count - left;
         journal->failing = left > 0 || !flushed;
-        bool closing = journal->closing, failing = journal->failing;
-        if (closing && failing)
+        if (last && journal->failing)
             break;
-        pthread_mutex_unlock(&journal->lock);
-        if (!closing)
-            sleep_ms(failing ? RETRY_MS : JOURNAL_FLUSH_MS);
-        pthread_mutex_lock(&journal->lock);
+        pause_ms(journal, journal->failing ? RETRY_MS : JOURNAL_FLUSH_MS);
     }
     pthread_mutex_unlock(&journal->lock);
     return NULL;

@@ -10,6 +10,8 @@
  */
 #include "model/network/cpu/team.h"
 
+#include "server/wipe.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
@@ -64,6 +66,7 @@ static void *helper_thread(void *argument) {
             nice = wanted;
         }
         work(context, helper->member);
+        wipe_stack(); /* the caller wipes its own */
         pthread_mutex_lock(&team->lock);
         if (--team->busy == 0)
             pthread_cond_signal(&team->finished);
