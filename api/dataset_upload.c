@@ -17,6 +17,7 @@
 #include "api/problem.h"
 #include "api/remover.h"
 #include "api/send.h"
+#include "api/supervisor.h"
 #include "api/upload.h"
 #include "model/card.h"
 #include "server/clock.h"
@@ -184,6 +185,7 @@ static void answer(struct errand *errand) {
         log_event(LOG_INFO, "dataset_uploaded", LOG_STR("dataset", put->dataset.name),
                   LOG_INT("files", put->dataset.files), LOG_INT("bytes", put->dataset.bytes),
                   LOG_STR("request_id", http_request_id(errand->request)));
+    supervisor_wake(errand->service->supervisor);
     send_json(errand->request, put->created ? 201 : 200, dataset_json(&put->dataset),
               put->created ? headers : NULL);
 }

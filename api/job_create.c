@@ -12,6 +12,7 @@
 #include "api/job_json.h"
 #include "api/problem.h"
 #include "api/send.h"
+#include "api/supervisor.h"
 #include "model/catalog.h"
 #include "model/cause.h"
 #include "model/digest.h"
@@ -189,6 +190,7 @@ static void answer(struct errand *errand) {
                   LOG_STR("model", creation->spec.base_model),
                   LOG_STR("dataset", creation->spec.dataset),
                   LOG_STR("request_id", http_request_id(errand->request)));
+    supervisor_wake(errand->service->supervisor);
     char *sent = *text;
     *text = NULL;
     send_text(errand->request, sent, id ? id : creation->id);

@@ -9,6 +9,7 @@
 #include "api/page.h"
 #include "api/problem.h"
 #include "api/send.h"
+#include "api/supervisor.h"
 #include "model/card.h"
 #include "model/store/jobs.h"
 #include "server/http/reply.h"
@@ -189,6 +190,7 @@ static void answer_ask(struct errand *errand) {
     log_event(LOG_INFO, "job_asked", LOG_STR("job", of(errand)->id),
               LOG_STR("status", job_state_word(of(errand)->job.state)),
               LOG_STR("request_id", http_request_id(errand->request)));
+    supervisor_wake(errand->service->supervisor);
     answer_show(errand);
 }
 

@@ -56,6 +56,7 @@ struct supervisor {
     uv_pipe_t pipe;
     uv_timer_t restart, looking, killing;
     bool alive, draining, stopped;
+    bool listens;           /* the child has said that it has begun: a signal wakes it */
     bool starts;            /* as soon as the handles of the one before are closed */
     unsigned child_handles; /* of child and pipe, open or closing */
     unsigned timers;        /* likewise: the memory goes with the last handle */
@@ -105,6 +106,7 @@ static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buffer) 
     size_t left = supervisor->line_bytes + (size_t)bytes;
     while ((end = memchr(line, '\n', left)) != NULL) {
         *end = '\0';
+        supervisor->listens = true;
         log_event(LOG_DEBUG, "trainer_told", LOG_STR("line", line));
         left -= (size_t)(end - line) + 1;
         line = end + 1;
@@ -256,7 +258,7 @@ static void start_child(struct supervisor *supervisor) {
                                           .stdio_count = 3};
     supervisor->child.data = supervisor->pipe.data = supervisor;
     supervisor->line_bytes = 0;
-    supervisor->killed = false;
+    supervisor->killed = supervisor->listens = false;
     supervisor->cancelling[0] = '\0';
     supervisor->started_us = clock_monotonic_us();
     supervisor->child_handles = 2;
@@ -345,7 +347,7 @@ static void on_look(uv_timer_t *timer) { look(timer->data); }
 void supervisor_wake(struct supervisor *supervisor) {
     if (!supervisor)
         return;
-    if (supervisor->alive)
+    if (supervisor->alive && supervisor->listens)
         uv_process_kill(&supervisor->child, SIGUSR1);
     look(supervisor);
 }

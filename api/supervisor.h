@@ -3,9 +3,10 @@
  *
  * It ends after each job, so that the job's memory goes with it, and is started at once. One that
  * fails is started after a second, two, four, … up to a minute; a job that was ended or a minute of
- * life starts the count anew. Whatever it held is settled in the store as soon as its process is gone. It is killed where
- * it keeps a job longer than SUPERVISOR_CANCEL_MS after that is cancelling, and where it hangs: it
- * has lost its lease, or keeps the store's lock (a process that was stopped at the wrong moment).
+ * life starts the count anew. Whatever it held is settled in the store as soon as its process is
+ * gone. It is killed where it keeps a job longer than SUPERVISOR_CANCEL_MS after that is
+ * cancelling, and where it hangs: it has lost its lease, or keeps the store's lock (a process that
+ * was stopped at the wrong moment).
  *
  * Loop thread; what waits for the store goes to the disk thread.
  */

@@ -20,6 +20,7 @@ enum status claim_find(struct store *store, const struct store_claim *claim, str
     query_bind_integer(&query, claim->attempt);
     query_bind_integer(&query, (int64_t)claim->number);
     query_bind_integer(&query, (int64_t)store->now_ms());
+    *row = (struct job_row){0};
     bool found = query_row(&query);
     if (found) {
         char word[16];

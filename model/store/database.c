@@ -81,7 +81,7 @@ void query_text(struct query *query, char *text, size_t size) {
     size_t length = value ? strlen(value) : 0;
     if (length >= size)
         length = size - 1;
-    if (length > 0)
+    if (value)
         memcpy(text, value, length);
     text[length] = '\0';
 }

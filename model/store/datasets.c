@@ -55,6 +55,7 @@ enum status store_dataset_get(struct store *store, const char *name, struct stor
                               struct error *err) {
     struct query query = query_open(store, "SELECT " COLUMNS " FROM datasets WHERE name = ?");
     query_bind_text(&query, name);
+    *dataset = (struct store_dataset){.name = ""};
     bool found = query_row(&query);
     if (found)
         read_row(&query, dataset);

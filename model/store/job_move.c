@@ -12,6 +12,7 @@ enum status job_find(struct store *store, const char *id, struct job_row *row, s
     struct query query =
         query_open(store, "SELECT sequence, state, attempt FROM jobs WHERE id = ?");
     query_bind_text(&query, id);
+    *row = (struct job_row){0};
     bool found = query_row(&query), known = false;
     if (found) {
         char word[16];

@@ -112,9 +112,10 @@ void *trainer_check(void *argument) {
         watch_end(check.trainer->watch);
         return NULL;
     }
+    unsigned seen = 0;
     while (!watch_is_ending(check.trainer->watch))
         if (!look(&check))
-            watch_wait(check.trainer->watch, check.trainer->options->idle_ms);
+            watch_wait(check.trainer->watch, check.trainer->options->idle_ms, &seen);
     store_close(check.store);
     return NULL;
 }

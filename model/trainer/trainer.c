@@ -32,9 +32,11 @@ static bool look(struct trainer *trainer) {
 }
 
 static void run(struct trainer *trainer) {
+    unsigned seen = 0;
+    told_close(trainer, told_open("begun", "runner", trainer->options->runner));
     while (!is_done(trainer))
         if (!look(trainer))
-            watch_wait(trainer->watch, trainer->options->idle_ms);
+            watch_wait(trainer->watch, trainer->options->idle_ms, &seen);
 }
 
 enum status trainer_run(struct trainer *trainer, struct error *err) {

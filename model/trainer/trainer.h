@@ -11,7 +11,8 @@
  *            time (watch.h). The only one that does not step back behind the other processes
  *
  * The store is the truth. What happens is told as JSON lines on `events` too, for whoever has
- * started the process; lines that nobody takes are lost.
+ * started the process; lines that nobody takes are lost. The first says that it has begun: before
+ * that a SIGUSR1 would end the process.
  */
 #ifndef FACEPAIR_MODEL_TRAINER_TRAINER_H
 #define FACEPAIR_MODEL_TRAINER_TRAINER_H

@@ -85,7 +85,7 @@ void watch_end(struct watch *watch) {
     pthread_cond_broadcast(&watch->woken);
 }
 
-void watch_wait(struct watch *watch, uint64_t ms) {
+void watch_wait(struct watch *watch, uint64_t ms, unsigned *seen) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(ms / 1000);
@@ -95,10 +95,10 @@ void watch_wait(struct watch *watch, uint64_t ms) {
         until.tv_sec++;
     }
     pthread_mutex_lock(&watch->lock);
-    unsigned wakes = watch->wakes;
     int waited = 0;
-    while (!watch->ending && watch->wakes == wakes && waited != ETIMEDOUT)
+    while (!watch->ending && watch->wakes == *seen && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&watch->woken, &watch->lock, &until);
+    *seen = watch->wakes;
     pthread_mutex_unlock(&watch->lock);
 }
 

@@ -41,7 +41,8 @@ enum watch_wish watch_wish(struct watch *watch);
 /* Any thread: the process is to end; or is told to from within. */
 bool watch_is_ending(struct watch *watch);
 void watch_end(struct watch *watch);
-/* Any thread: returns after so long, after SIGUSR1, or when the process is to end. */
-void watch_wait(struct watch *watch, uint64_t ms);
+/* Any thread: returns after so long, after a SIGUSR1 that came since its last return (*seen, 0 at
+ * first), or when the process is to end. */
+void watch_wait(struct watch *watch, uint64_t ms, unsigned *seen);
 
 #endif

@@ -88,7 +88,7 @@ class Trainer:
     """`facepair trainer` without a service around it."""
 
     def __init__(self, data, *options, program=STUB):
-        self.process = subprocess.Popen([program, "trainer", "--data", data, "--idle-ms", "20", *options],
+        self.process = subprocess.Popen([program, "trainer", "--data", data, *(() if "--idle-ms" in options else ("--idle-ms", "20")), *options],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment())
         self.told, self.log = [], []
         self._readers = [threading.Thread(target=self._read, args=(stream, lines), daemon=True)

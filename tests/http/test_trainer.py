@@ -60,7 +60,7 @@ def test_a_job_runs_to_its_end_and_tells_on_the_way(jobs, start):
     assert (jobs.data / "models/dlib-resnet/2/model.json").exists()
     assert len(jobs.losses(job)) == 3
     jobs.check_history(job)
-    kinds = [line["event"] for line in trainer.told if line["job"] == job]
+    kinds = [line["event"] for line in trainer.told if line.get("job") == job]
     assert {"state", "progress", "metrics", "checkpoint"} == set(kinds)
     states = [line["status"] for line in trainer.told if line["event"] == "state"]
     assert states == ["running", "evaluating", "succeeded"]
@@ -97,6 +97,14 @@ def test_jobs_run_in_the_order_in_which_they_came(jobs, start):
         jobs.wait(job)
     rows = jobs.rows("SELECT id FROM jobs ORDER BY finished_ms, sequence")
     assert [row["id"] for row in rows] == order
+
+
+def test_a_signal_wakes_it_before_its_time(jobs, start):
+    trainer = start("--idle-ms", "60000")
+    wait_until(lambda: trainer.told)  # before it has begun the signal would end it
+    job = jobs.create()
+    trainer.send(signal.SIGUSR1)
+    jobs.wait(job, patience=30)
 
 
 # ---- pause, cancel, end ----
