@@ -130,8 +130,9 @@ static enum status add_person(const char *directory, const char *name, struct al
     if (images.count > 0) {
         struct album_person *person = &album->list[album->people];
         *person = (struct album_person){strdup(name), album->images, 0};
-        status = person->name ? STATUS_OK : error_set(err, STATUS_INTERNAL, "out of memory");
         album->people += person->name != NULL;
+        if (!person->name)
+            status = error_set(err, STATUS_INTERNAL, "out of memory");
     }
     for (uint32_t i = 0; i < images.count && status == STATUS_OK; i++)
         status = add_image(album, album->people - 1, images.list[i], err);
@@ -146,8 +147,10 @@ enum status album_read(const char *directory, struct album *album, struct error 
     if (status != STATUS_OK)
         return status;
     album->list = calloc((size_t)people.count + 1, sizeof(*album->list));
-    if (!album->list)
-        status = error_set(err, STATUS_INTERNAL, "out of memory");
+    if (!album->list) {
+        names_release(&people);
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    }
     for (uint32_t i = 0; i < people.count && status == STATUS_OK; i++)
         status = add_person(directory, people.list[i], album, err);
     names_release(&people);
