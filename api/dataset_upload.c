@@ -160,9 +160,11 @@ static enum status work(struct errand *errand, struct error *err) {
         put->dataset.files = outcome->content.files;
         put->created = true;
         status = publish(put, outcome, err);
-        return status == STATUS_OK ? store_dataset_get(errand->service->store, put->dataset.name,
-                                                       &put->dataset, err)
-                                   : status;
+        if (status == STATUS_OK)
+            status = store_dataset_get(errand->service->store, put->dataset.name, &known, err);
+        if (status == STATUS_OK)
+            put->dataset = known;
+        return status;
     }
     drop(put, outcome);
     if (status != STATUS_OK)
