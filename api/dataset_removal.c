@@ -1,5 +1,6 @@
 #include "api/dataset_removal.h"
 
+#include "api/remover.h"
 #include "model/dataset_folder.h"
 #include "model/file.h"
 #include "model/leftovers.h"
@@ -69,11 +70,14 @@ enum status dataset_removal_derived(struct service *service, const char *name, s
 }
 
 enum status dataset_removal(struct service *service, const char *name, struct error *err) {
+    char gone[PATH_MAX] = "";
     enum status status = store_dataset_begin_delete(service->store, name, err);
     if (status == STATUS_OK)
         status = dataset_removal_derived(service, name, err);
     if (status == STATUS_OK)
-        status = dataset_folder_remove(service->options.data_directory, name, err);
+        status = dataset_folder_set_aside(service->options.data_directory, name, gone, err);
+    if (gone[0])
+        remover_take(service, gone);
     if (status == STATUS_OK)
         status = store_dataset_end_delete(service->store, name, err);
     return status;

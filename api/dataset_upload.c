@@ -15,6 +15,7 @@
 #include "api/dataset_json.h"
 #include "api/errand.h"
 #include "api/problem.h"
+#include "api/remover.h"
 #include "api/send.h"
 #include "api/supervisor.h"
 #include "api/upload.h"
@@ -61,13 +62,20 @@ static void delist(struct dataset_upload *put) {
     put->link = NULL;
 }
 
+/* What was unpacked is not needed. */
+static void drop(struct dataset_upload *put, struct upload_outcome *outcome) {
+    remover_take(put->errand.service, outcome->folder.path);
+    dataset_folder_leave(&outcome->folder);
+    put->unpacked = false;
+}
+
 static void release(struct errand *errand) {
     struct dataset_upload *put = (struct dataset_upload *)errand;
     delist(put);
     if (!put->upload)
         return;
     if (put->unpacked)
-        dataset_folder_leave(&upload_outcome(put->upload)->folder);
+        drop(put, upload_outcome(put->upload));
     upload_close(put->upload);
 }
 
@@ -125,16 +133,18 @@ static enum status publish(struct dataset_upload *put, struct upload_outcome *ou
                            struct error *err) {
     struct service *service = put->errand.service;
     const char *data = service->options.data_directory;
+    char gone[PATH_MAX];
     bool same;
     enum status status = dataset_folder_publish(data, &outcome->folder, put->dataset.name, err);
     if (status != STATUS_OK) {
-        dataset_folder_abandon(&outcome->folder);
+        drop(put, outcome);
         return status;
     }
     put->unpacked = false; /* it has left the temporary folder */
     status = store_dataset_create(service->store, &put->dataset, &same, err);
-    if (status != STATUS_OK)
-        dataset_folder_remove(data, put->dataset.name, NULL);
+    if (status != STATUS_OK &&
+        dataset_folder_set_aside(data, put->dataset.name, gone, NULL) == STATUS_OK && gone[0])
+        remover_take(service, gone);
     return status;
 }
 
@@ -154,8 +164,7 @@ static enum status work(struct errand *errand, struct error *err) {
                                                        &put->dataset, err)
                                    : status;
     }
-    dataset_folder_abandon(&outcome->folder);
-    put->unpacked = false;
+    drop(put, outcome);
     if (status != STATUS_OK)
         return status;
     if (strcmp(known.sha256, outcome->content.sha256) != 0)

@@ -118,9 +118,8 @@ static void feed_stream(struct event_feed *feed, struct event_stream *stream,
     if (written > 0)
         stream->written_ms = now_ms;
     bool all = written == found->count;
-    if (all && found->ended)
-        end(feed, stream);
-    else if (!all && now_ms - stream->written_ms > STUCK_MS)
+    bool stuck = !all && now_ms - stream->written_ms > STUCK_MS;
+    if (stuck || (all && found->ended))
         end(feed, stream);
     else if (all && now_ms - stream->written_ms >= COMMENT_MS &&
              http_stream_write(stream->errand.request, ":\n\n", 3))

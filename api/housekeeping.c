@@ -5,9 +5,9 @@
 #include "api/dataset_removal.h"
 #include "api/disk.h"
 #include "api/job_metrics.h"
+#include "api/remover.h"
 #include "api/swap.h"
 #include "api/wish.h"
-#include "model/dataset_folder.h"
 #include "model/store/datasets.h"
 #include "server/clock.h"
 #include "server/log.h"
@@ -76,7 +76,7 @@ static void work(struct disk_task *task) {
     housekeeping->removal_due_ms = now_ms + REMOVAL_MS;
     remove_datasets(task->service);
     remove_jobs(task->service);
-    dataset_folder_sweep(task->service->options.data_directory);
+    remover_sweep(task->service);
 }
 
 static void back(struct disk_task *task) {

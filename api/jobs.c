@@ -205,8 +205,9 @@ static bool body_is_empty(struct http_request *request) {
     json_t *root = json_body_read(bytes, size, SCAN_MEMBERS_MAX, &faults);
     const char *name;
     json_t *member;
-    json_object_foreach(root, name, member)
+    json_object_foreach(root, name, member) {
         faults_add(&faults, STATUS_UNKNOWN_FIELD, name, "This request has no members.");
+    }
     json_decref(root);
     if (faults.count > 0)
         problem_reply_faults(request, &faults);

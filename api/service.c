@@ -6,11 +6,11 @@
 #include "api/follow.h"
 #include "api/housekeeping.h"
 #include "api/problem.h"
+#include "api/remover.h"
 #include "api/routes.h"
 #include "api/supervisor.h"
 #include "api/swap.h"
 #include "api/upload.h"
-#include "model/dataset_folder.h"
 #include "model/keeper.h"
 #include "server/memory.h"
 
@@ -89,8 +89,9 @@ static enum status open_store(struct service *service, struct error *err) {
     const struct store_options options = {.data = service->options.data_directory};
     if (!service->options.keeps_store)
         return STATUS_OK;
-    dataset_folder_sweep(service->options.data_directory);
     enum status status = store_open(&options, &service->store, err);
+    if (status == STATUS_OK)
+        status = remover_start(service, err);
     return status == STATUS_OK ? upload_start(service, err) : status;
 }
 
@@ -164,6 +165,8 @@ void service_destroy(struct service *service) {
     pool_destroy(service->upload_threads);
     pool_destroy(service->disk);
     loop_flush(service->loop); /* the last look may have come back */
+    atomic_store(&service->ending, true);
+    pool_destroy(service->remover);
     follow_stop(service->follow);
     housekeeping_stop(service->housekeeping);
     events_stop(service->event_feed);

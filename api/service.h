@@ -14,6 +14,8 @@
 #include "server/metrics.h"
 #include "server/pool.h"
 
+#include <stdatomic.h>
+
 enum { TIMEOUT_MS_MIN = 10, TIMEOUT_MS_MAX = 60000 };
 
 /* Each is an option of `facepair serve`, and told by GET /v1/info. */
@@ -73,6 +75,8 @@ struct service {
     struct store *store; /* the disk thread's, once that runs; NULL: this process keeps none */
     struct supervisor *supervisor; /* NULL: no trainer is started here */
     struct pool *upload_threads;
+    struct pool *remover;
+    atomic_bool ending;                     /* what takes long and may be cut short is */
     unsigned uploads;                       /* under way */
     struct dataset_upload *dataset_uploads; /* whose bodies come */
     struct event_feed *event_feed;

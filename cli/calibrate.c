@@ -129,8 +129,7 @@ static void release_crowd(struct crowd *crowd) {
 /* The head first, and those to calibrate on as they will be once it stands in the version. */
 static enum status embed_crowd(const struct settings *settings, struct session *session,
                                struct crowd *crowd, struct error *err) {
-    enum status status =
-        version_people_refuse(session, VERSION_HEAD_PEOPLE, &crowd->people.people, err);
+    enum status status = version_people_refuse_learned(session, &crowd->people.people, err);
     if (status == STATUS_OK && settings->head)
         status = learned_head_learn(session, &crowd->head_options, &crowd->head, err);
     if (status == STATUS_OK)
@@ -215,8 +214,8 @@ static enum status calibrate_pairs(const struct settings *settings, const char *
         return status;
     }
     struct faces faces = {0};
-    status = version_people_refuse_images(&session, VERSION_HEAD_PEOPLE, dataset.images,
-                                          dataset.images_count, err);
+    status =
+        version_people_refuse_learned_images(&session, dataset.images, dataset.images_count, err);
     if (status == STATUS_OK)
         status = faces_embed(&session, &options, dataset.images, dataset.images_count, &faces, err);
     if (status == STATUS_OK)

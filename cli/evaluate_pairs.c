@@ -181,8 +181,8 @@ static enum status compute(struct run *run, struct error *err) {
     const struct evaluate_settings *settings = run->settings;
     const struct faces_options faces = {settings->images, settings->face, settings->no_face};
     /* A head makes the distances of those whom it was learned from look better than they are. */
-    enum status status = version_people_refuse_images(
-        &run->session, VERSION_HEAD_PEOPLE, run->dataset.images, run->dataset.images_count, err);
+    enum status status = version_people_refuse_learned_images(&run->session, run->dataset.images,
+                                                              run->dataset.images_count, err);
     if (status == STATUS_OK)
         status = faces_embed(&run->session, &faces, run->dataset.images, run->dataset.images_count,
                              &run->faces, err);

@@ -169,7 +169,7 @@ static enum status measure(const struct evaluate_settings *settings, struct sess
     enum status status =
         version_people_refuse(session, VERSION_CALIBRATION_PEOPLE, &people->people, err);
     if (status == STATUS_OK)
-        status = version_people_refuse(session, VERSION_HEAD_PEOPLE, &people->people, err);
+        status = version_people_refuse_learned(session, &people->people, err);
     if (status == STATUS_OK)
         status = people_gallery_embed(session, options, people, err);
     if (status != STATUS_OK)

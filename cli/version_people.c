@@ -12,7 +12,10 @@ static const struct {
 } KINDS[] = {
     [VERSION_CALIBRATION_PEOPLE] = {"calibration-people.txt", "the version was calibrated on"},
     [VERSION_HEAD_PEOPLE] = {"head-people.txt", "the version's head was learned from"},
+    [VERSION_TRAINING_PEOPLE] = {"training-people.txt", "the version was trained on"},
 };
+static const enum version_people LEARNED[] = {VERSION_HEAD_PEOPLE, VERSION_TRAINING_PEOPLE};
+enum { LEARNED_COUNT = sizeof(LEARNED) / sizeof(LEARNED[0]) };
 
 enum status version_people_read(const struct session *session, enum version_people which,
                                 char **hashes, struct error *err) {
@@ -35,6 +38,14 @@ enum status version_people_refuse(const struct session *session, enum version_pe
     return status;
 }
 
+enum status version_people_refuse_learned(const struct session *session,
+                                          const struct people *people, struct error *err) {
+    enum status status = STATUS_OK;
+    for (int i = 0; i < LEARNED_COUNT && status == STATUS_OK; i++)
+        status = version_people_refuse(session, LEARNED[i], people, err);
+    return status;
+}
+
 enum status version_people_in_images(const struct session *session, enum version_people which,
                                      char *const *images, size_t count, bool *found,
                                      struct error *err) {
@@ -50,12 +61,16 @@ enum status version_people_in_images(const struct session *session, enum version
     return status;
 }
 
-enum status version_people_refuse_images(const struct session *session, enum version_people which,
-                                         char *const *images, size_t count, struct error *err) {
-    bool found;
-    enum status status = version_people_in_images(session, which, images, count, &found, err);
-    if (status == STATUS_OK && found)
-        return error_set(err, STATUS_INVALID_FIELD,
-                         "in the pairs are people that %s: measure on others", KINDS[which].what);
+enum status version_people_refuse_learned_images(const struct session *session, char *const *images,
+                                                 size_t count, struct error *err) {
+    bool found = false;
+    enum status status = STATUS_OK;
+    for (int i = 0; i < LEARNED_COUNT && status == STATUS_OK; i++) {
+        status = version_people_in_images(session, LEARNED[i], images, count, &found, err);
+        if (status == STATUS_OK && found)
+            status = error_set(err, STATUS_INVALID_FIELD,
+                               "in the pairs are people that %s: measure on others",
+                               KINDS[LEARNED[i]].what);
+    }
     return status;
 }

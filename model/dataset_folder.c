@@ -4,10 +4,12 @@
 #include "model/leftovers.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static enum status failed(const char *what, int cause, struct error *err) {
     return error_set(err, file_cause(cause), "%.180s: %.60s", what, strerror(cause));
@@ -41,37 +43,28 @@ void dataset_folder_leave(struct dataset_folder *folder) {
     folder->hold = -1;
 }
 
-/* A data set's folder -> DATA/datasets/.gone-NAME, on disk. *there: it was. */
-static enum status set_aside(const char *data, const char *name, char gone[PATH_MAX], bool *there,
-                             struct error *err) {
+enum status dataset_folder_set_aside(const char *data, const char *name, char gone[PATH_MAX],
+                                     struct error *err) {
     char path[PATH_MAX], all[PATH_MAX];
     enum status status = dataset_folder_path(data, name, path, err);
     if (status == STATUS_OK)
-        status = file_path(gone, err, "%s/datasets/.gone-%s", data, name);
+        status = dataset_folder_path(data, ".gone-XXXXXX", gone, err);
     if (status == STATUS_OK)
         status = file_path(all, err, "%s/datasets", data);
     if (status != STATUS_OK)
         return status;
-    leftovers_remove(gone);
-    *there = rename(path, gone) == 0;
-    if (!*there && errno != ENOENT)
+    bool there = access(path, F_OK) == 0;
+    if (there && (!mkdtemp(gone) || rename(path, gone) != 0)) /* onto an empty folder */
         return failed(path, errno, err);
-    return *there ? file_flush_directory(all, err) : STATUS_OK;
-}
-
-enum status dataset_folder_remove(const char *data, const char *name, struct error *err) {
-    char gone[PATH_MAX];
-    bool there = false;
-    enum status status = set_aside(data, name, gone, &there, err);
-    if (status == STATUS_OK && there && !leftovers_remove(gone))
-        status = error_set(err, STATUS_INTERNAL, "%.180s: something of it stays", gone);
-    return status;
+    if (!there)
+        gone[0] = '\0';
+    return there ? file_flush_directory(all, err) : STATUS_OK;
 }
 
 enum status dataset_folder_publish(const char *data, struct dataset_folder *folder,
                                    const char *name, struct error *err) {
-    char path[PATH_MAX], all[PATH_MAX];
-    enum status status = dataset_folder_remove(data, name, err);
+    char path[PATH_MAX], all[PATH_MAX], gone[PATH_MAX];
+    enum status status = dataset_folder_set_aside(data, name, gone, err);
     if (status == STATUS_OK)
         status = dataset_folder_path(data, name, path, err);
     if (status == STATUS_OK)

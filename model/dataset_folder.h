@@ -6,7 +6,6 @@
 #include "server/status.h"
 
 #include <limits.h>
-#include <stdbool.h>
 
 /* DATA/datasets/NAME; name: as card_name_valid() allows. STATUS_INTERNAL: too long. */
 enum status dataset_folder_path(const char *data, const char *name, char path[PATH_MAX],
@@ -22,7 +21,8 @@ struct dataset_folder {
 enum status dataset_folder_begin(const char *data, struct dataset_folder *folder,
                                  struct error *err);
 /* Gives it the data set's name, on disk when it returns. What stands there is nobody's (the store
- * knows no such data set) and gives way. After a failure it is still to be abandoned. */
+ * knows no such data set) and is left to the next sweep. After a failure it is still to be
+ * abandoned. */
 enum status dataset_folder_publish(const char *data, struct dataset_folder *folder,
                                    const char *name, struct error *err);
 /* Removes it with all that is in it. */
@@ -30,8 +30,10 @@ void dataset_folder_abandon(struct dataset_folder *folder);
 /* Does not wait: the next sweep removes it. */
 void dataset_folder_leave(struct dataset_folder *folder);
 
-/* Removes a data set; one that is not there is removed. STATUS_INTERNAL: something stays. */
-enum status dataset_folder_remove(const char *data, const char *name, struct error *err);
+/* A data set leaves its name, on disk when it returns; gone: the folder to be removed then, ""
+ * where there was none. STATUS_STORAGE_FULL, STATUS_INTERNAL. */
+enum status dataset_folder_set_aside(const char *data, const char *name, char gone[PATH_MAX],
+                                     struct error *err);
 /* What dead writers have left. */
 void dataset_folder_sweep(const char *data);
 

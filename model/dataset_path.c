@@ -101,7 +101,7 @@ static bool parse_file(const struct parts *parts, struct dataset_path *parsed) {
 
 enum status dataset_path_parse(const char *path, bool folder, struct dataset_path *parsed,
                                struct error *err) {
-    struct parts parts;
+    struct parts parts = {.count = 0};
     memset(parsed, 0, sizeof *parsed);
     enum status status = cut(path, &parts, err);
     if (status != STATUS_OK)

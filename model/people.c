@@ -167,6 +167,21 @@ enum status people_digest(const struct people *people, char sha256[65], struct e
     return STATUS_OK;
 }
 
+/* Both are sorted lines of one length. */
+char *people_hashes_join(const char *a, const char *b) {
+    char *text = malloc(strlen(a) + strlen(b) + 1), *next = text;
+    while (text && (*a || *b)) {
+        int order = !*a ? 1 : !*b ? -1 : by_hash(a, b);
+        memcpy(next, order <= 0 ? a : b, PERSON_HASH_SIZE);
+        next += PERSON_HASH_SIZE;
+        a += order <= 0 ? PERSON_HASH_SIZE : 0;
+        b += order >= 0 ? PERSON_HASH_SIZE : 0;
+    }
+    if (text)
+        *next = '\0';
+    return text;
+}
+
 bool people_hashes_have(const char *hashes, const char *name) {
     char hash[PERSON_HASH_SIZE];
     person_hash(name, hash);

@@ -56,6 +56,8 @@ enum status people_group(struct people *people, const char *path, struct error *
 
 /* The sorted hashes, a line each, as a text from malloc; NULL: out of memory. */
 char *people_hashes(const struct people *people, size_t *size);
+/* The hashes of both such texts, each once; from malloc, NULL: out of memory. */
+char *people_hashes_join(const char *a, const char *b);
 /* Whether the hash of this name stands in such a text. */
 bool people_hashes_have(const char *hashes, const char *name);
 /* STATUS_INVALID_FIELD when someone's hash stands in the text. what: who those are, for err: "the

@@ -59,8 +59,8 @@ static void prepare(struct pool_task *task, void *preparer) {
     struct window *window = preparation->window;
     struct photograph *photograph = preparation->photograph;
     const struct photographs_options *options = window->options;
-    char *bytes;
-    size_t size;
+    char *bytes = NULL;
+    size_t size = 0;
     photograph->status =
         read_photograph(options, photograph->name, &bytes, &size, &photograph->error);
     if (photograph->status == STATUS_OK) {

@@ -80,20 +80,28 @@ static bool is_any(const char *name) {
     return true;
 }
 
+/* Room for 1024 more images. */
+static enum status grow(struct album *album, struct error *err) {
+    size_t room = (size_t)album->images + 1024;
+    char **paths = reallocarray(album->paths, room, sizeof(*paths));
+    if (!paths)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    album->paths = paths;
+    uint32_t *person_of = reallocarray(album->person_of, room, sizeof(*person_of));
+    if (!person_of)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    album->person_of = person_of;
+    return STATUS_OK;
+}
+
 static enum status add_image(struct album *album, uint32_t person, const char *name,
                              struct error *err) {
     if (album->images == ALBUM_IMAGES_MAX)
         return error_set(err, STATUS_INVALID_FIELD, "the data set has more than %d photographs",
                          ALBUM_IMAGES_MAX);
-    if (album->images % 1024 == 0) {
-        size_t room = (size_t)album->images + 1024;
-        void *paths = reallocarray(album->paths, room, sizeof(*album->paths));
-        album->paths = paths ? paths : album->paths;
-        void *person_of = reallocarray(album->person_of, room, sizeof(*album->person_of));
-        album->person_of = person_of ? person_of : album->person_of;
-        if (!paths || !person_of)
-            return error_set(err, STATUS_INTERNAL, "out of memory");
-    }
+    enum status status = album->images % 1024 == 0 ? grow(album, err) : STATUS_OK;
+    if (status != STATUS_OK)
+        return status;
     if (asprintf(&album->paths[album->images], "%s/%s", album->list[person].name, name) < 0)
         return error_set(err, STATUS_INTERNAL, "out of memory");
     album->person_of[album->images++] = person;
@@ -122,8 +130,9 @@ static enum status add_person(const char *directory, const char *name, struct al
     if (images.count > 0) {
         struct album_person *person = &album->list[album->people];
         *person = (struct album_person){strdup(name), album->images, 0};
-        status = person->name ? STATUS_OK : error_set(err, STATUS_INTERNAL, "out of memory");
         album->people += person->name != NULL;
+        if (!person->name)
+            status = error_set(err, STATUS_INTERNAL, "out of memory");
     }
     for (uint32_t i = 0; i < images.count && status == STATUS_OK; i++)
         status = add_image(album, album->people - 1, images.list[i], err);
@@ -138,8 +147,10 @@ enum status album_read(const char *directory, struct album *album, struct error 
     if (status != STATUS_OK)
         return status;
     album->list = calloc((size_t)people.count + 1, sizeof(*album->list));
-    if (!album->list)
-        status = error_set(err, STATUS_INTERNAL, "out of memory");
+    if (!album->list) {
+        names_release(&people);
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    }
     for (uint32_t i = 0; i < people.count && status == STATUS_OK; i++)
         status = add_person(directory, people.list[i], album, err);
     names_release(&people);

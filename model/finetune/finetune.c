@@ -127,6 +127,13 @@ static enum status read_data(struct run *run, struct error *err) {
 
 /* ---- training ---- */
 
+static uint32_t identities_of(const struct run *run) {
+    uint32_t count = 0;
+    for (uint32_t person = 0; person < run->album.people; person++)
+        count += run->parts.of[person] == PART_TRAINING;
+    return count;
+}
+
 static enum status begin_training(const struct run *run, struct network_train **train,
                                   struct error *err) {
     static const enum network_train_loss LOSSES[] = {
@@ -142,8 +149,7 @@ static enum status begin_training(const struct run *run, struct network_train **
     options.scale = p->scale;
     options.seed = p->seed;
     options.learning_rate = p->learning_rate;
-    for (uint32_t person = 0; person < run->album.people; person++)
-        options.identities += run->parts.of[person] == PART_TRAINING;
+    options.identities = identities_of(run);
     return network_train_begin(&run->base.version->card, run->base.weights, &options, train, err);
 }
 
@@ -215,6 +221,7 @@ static enum status train_on(struct run *run, struct network_train *train, const 
             .parts = &run->parts,
             .views = &views,
             .length = run->base.version->card.embedding.network_length,
+            .identities = identities_of(run),
             .key = key};
         run_begin_phase(run, FINETUNE_RUNNING);
         status = training_run(&options, train, run->course, outcome, err);

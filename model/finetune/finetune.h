@@ -18,6 +18,10 @@
  * epoch and when the run is paused. With one thread, a run that goes on from there gives bit by bit
  * what it would have given without the interruption.
  *
+ * base_model and compare_to without a version mean the one in use when the run begins: whoever
+ * keeps a job over restarts pins them (finetune_spec_pin). The spec's deadline_s is its keeper's to
+ * mind too: STOP ends a run at any step.
+ *
  * Waits for disks and computes for minutes: for the trainer process and the command line. The
  * network's runtime (network_runtime_open) is the caller's to open.
  */
@@ -97,8 +101,7 @@ struct finetune_result {
     char model[CARD_NAME_MAX + 1], version[CARD_VERSION_MAX + 1];
     char *evaluation;       /* … its evaluation.json, owned, … */
     size_t evaluation_size; /* … */
-    /* … and whether it refuses fewer genuine pairs than compare_to at the operating false-match
-     * rate, the whole interval of the difference above 0, without letting more impostors in. */
+    /* … and whether it is better than compare_to, as model/finetune/comparison.h defines it. */
     bool better;
 };
 

@@ -77,7 +77,7 @@ enum status part_gallery_embed(const struct album *album, const struct parts *pa
     enum status status = STATUS_OK;
     if (embedding.images && embedding.photographs && embedding.usable) {
         list(album, parts, part, &embedding);
-        embedding.embeddings = calloc((size_t)embedding.count * length, sizeof(float));
+        embedding.embeddings = calloc((size_t)embedding.count * length + 1, sizeof(float));
     }
     if (embedding.embeddings)
         status = embed(parts, part, options, version, &embedding, result, err);

@@ -93,11 +93,14 @@ static enum status take_pairs(const struct reading *reading, const char *path, e
         return status;
     uint32_t *found = calloc(file.images_count, sizeof(*found));
     pairs->list = calloc(file.pairs_count, sizeof(*pairs->list));
-    status = found && pairs->list ? claim_images(reading, &file, part, found)
-                                  : error_set(reading->err, STATUS_INTERNAL, "out of memory");
-    for (size_t i = 0; i < file.pairs_count && status == STATUS_OK; i++)
-        pairs->list[pairs->count++] = (struct dataset_pair){
-            found[file.pairs[i].a], found[file.pairs[i].b], file.pairs[i].same};
+    if (found && pairs->list) {
+        status = claim_images(reading, &file, part, found);
+        for (size_t i = 0; i < file.pairs_count && status == STATUS_OK; i++)
+            pairs->list[pairs->count++] = (struct dataset_pair){
+                found[file.pairs[i].a], found[file.pairs[i].b], file.pairs[i].same};
+    } else {
+        status = error_set(reading->err, STATUS_INTERNAL, "out of memory");
+    }
     free(found);
     dataset_pairs_release(&file);
     return status;

@@ -64,12 +64,30 @@ static enum status describe_people(const struct run *run, enum part part,
     return status;
 }
 
+/* Those that the base was trained on are in the new weights too. */
+static enum status add_earlier(struct candidate *candidate, struct error *err) {
+    const char *earlier = candidate->run->base.learned[SOURCE_TRAINING];
+    if (!earlier)
+        return STATUS_OK;
+    char *joined = people_hashes_join(candidate->training_hashes, earlier);
+    if (!joined)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    free(candidate->training_hashes);
+    candidate->training_hashes = joined;
+    return STATUS_OK;
+}
+
 static enum status describe_parts(struct candidate *candidate, struct error *err) {
     const struct run *run = candidate->run;
     uint32_t people, images;
     enum status status =
         describe_people(run, PART_TRAINING, candidate->training_sha256, &candidate->training_hashes,
                         &candidate->head_people, &candidate->head_images, err);
+    candidate->head_hashes = status == STATUS_OK ? strdup(candidate->training_hashes) : NULL;
+    if (status == STATUS_OK && !candidate->head_hashes)
+        status = error_set(err, STATUS_INTERNAL, "out of memory");
+    if (status == STATUS_OK)
+        status = add_earlier(candidate, err);
     if (status == STATUS_OK)
         status = describe_people(run, PART_CALIBRATION, candidate->calibration_sha256,
                                  &candidate->calibration_hashes, &people, &images, err);
@@ -330,7 +348,7 @@ static enum status publish(struct candidate *candidate, const char *record,
     const struct calibrated_head head = {.matrix = candidate->head,
                                          .file_sha256 = candidate->training_sha256,
                                          .people_sha256 = candidate->training_sha256,
-                                         .hashes = candidate->training_hashes,
+                                         .hashes = candidate->head_hashes,
                                          .people = candidate->head_people,
                                          .images = candidate->head_images};
     const struct gallery *calibration = &candidate->calibration[NEW].gallery;
@@ -369,6 +387,7 @@ static void release(struct candidate *candidate) {
     gallery_fit_release(&candidate->fit);
     free(candidate->head);
     free(candidate->training_hashes);
+    free(candidate->head_hashes);
     free(candidate->calibration_hashes);
     free(candidate->evaluation_hashes);
     free(candidate);

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 /* The texts that versions are published with (model/import/calibrated.c). */
-static const char *const LEARNED_FILES[SOURCE_LEARNED] = {"training-people.txt", "head-people.txt"};
+static const char *const LEARNED_FILES[SOURCE_LEARNED] = {
+    [SOURCE_TRAINING] = "training-people.txt", [SOURCE_HEAD] = "head-people.txt"};
 
 static enum status read_learned(struct source *source, struct error *err) {
     enum status status = STATUS_OK;

@@ -6,7 +6,7 @@
 
 #include <limits.h>
 
-enum { SOURCE_LEARNED = 2 };
+enum source_learned { SOURCE_TRAINING, SOURCE_HEAD, SOURCE_LEARNED };
 
 struct source {
     char directory[PATH_MAX], weights[PATH_MAX];

@@ -247,9 +247,9 @@ static void take_trainable(const struct reading *reading, const struct json_node
                            char trainable[FINETUNE_TRAINABLE_MAX + 1]) {
     static const char NAME[] = "trainable";
     if (take_text(reading, object, NAME, trainable, FINETUNE_TRAINABLE_MAX + 1) &&
-        !has_only(trainable, "._-*?[]"))
+        !has_only(trainable, "._-*?,"))
         refuse(reading, STATUS_INVALID_FIELD, object, NAME,
-               "trainable is last_block, last_N, all or a pattern of tensor names.");
+               "trainable is last_block, last_N, all or patterns of tensor names.");
 }
 
 static void take_loss(const struct reading *reading, const struct json_node *object,

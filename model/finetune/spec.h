@@ -74,7 +74,7 @@ struct finetune_hyperparameters {
     enum finetune_mining mining; /* batch_hard: with the contrastive loss only */
     double margin; /* default 1 for contrastive, 0.35 for cosface, 0.5 for arcface; at most 1000 */
     double scale;  /* of cosface and arcface; above 0, at most 1000 */
-    /* "last_block", "last_N", "all", or a pattern of tensor names ("blocks.1?.*") */
+    /* "last_block", "last_N", "all", or patterns of tensor names ("blocks.1?.*,head.*") */
     char trainable[FINETUNE_TRAINABLE_MAX + 1];
     double factor;     /* of the scheduler: above 0, below 1 */
     uint32_t patience; /* epochs; 0 … FINETUNE_EPOCHS_MAX */

@@ -17,7 +17,8 @@ struct training {
     struct validation validation;
     struct plan_people people;
     struct plan plan;
-    float *a, *b; /* (batch, row_values): a batch put together */
+    float *a, *b;      /* (batch, row_values): a batch put together */
+    float *embeddings; /* (batch, length) */
     char checkpoint[PATH_MAX];
     uint64_t begun_us, steps_begun; /* for the time that is left */
 };
@@ -209,6 +210,57 @@ static enum status run_epochs(struct training *training, enum finetune_outcome *
 
 /* ---- beginning ---- */
 
+/* Adds the direction of each of `count` embeddings. */
+static void add_directions(const float *embeddings, uint32_t count, uint32_t length,
+                           float *column) {
+    for (uint32_t i = 0; i < count; i++, embeddings += length) {
+        double squares = 0;
+        for (uint32_t k = 0; k < length; k++)
+            squares += (double)embeddings[k] * (double)embeddings[k];
+        for (uint32_t k = 0; k < length && squares > 0; k++)
+            column[k] += (float)((double)embeddings[k] / sqrt(squares));
+    }
+}
+
+/* column (length): the mean direction of the person's photographs, by the weights as they are. */
+static enum status find_column(struct training *training, uint32_t person, float *column,
+                               struct error *err) {
+    const struct plan_people *people = &training->people;
+    uint32_t length = training->options->length, at_once = training->parameters->batch_size;
+    for (uint32_t i = people->first[person]; i < people->first[person + 1]; i += at_once) {
+        uint32_t left = people->first[person + 1] - i, count = left < at_once ? left : at_once;
+        for (uint32_t j = 0; j < count; j++)
+            gather(training, &training->options->views->first[people->images[i + j]], 1,
+                   training->a + j * training->options->views->rows.values);
+        enum status status =
+            network_train_embed(training->train, training->a, count, training->embeddings, err);
+        if (status != STATUS_OK)
+            return status;
+        add_directions(training->embeddings, count, length, column);
+    }
+    return STATUS_OK;
+}
+
+/* A margin softmax begins at where the network puts each person now. */
+static enum status begin_columns(struct training *training, struct error *err) {
+    uint32_t length = training->options->length, identities = training->options->identities;
+    if (training->parameters->loss == FINETUNE_CONTRASTIVE)
+        return STATUS_OK;
+    float *columns = calloc((size_t)identities * length, sizeof(*columns));
+    if (!columns)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    enum status status = STATUS_OK;
+    for (uint32_t person = 0; person < training->people.people && status == STATUS_OK; person++)
+        status = find_column(training, person, columns + (size_t)person * length, err);
+    /* Who has no face found is in no batch; a direction is needed all the same. */
+    for (uint32_t person = training->people.people; person < identities; person++)
+        columns[(size_t)person * length + person % length] = 1;
+    if (status == STATUS_OK)
+        status = network_train_set_columns(training->train, columns, err);
+    free(columns);
+    return status;
+}
+
 /* The checkpoint of this work directory, or of the job that this one goes on from. */
 static enum status take_up(struct training *training, struct error *err) {
     const struct training_options *options = training->options;
@@ -219,10 +271,11 @@ static enum status take_up(struct training *training, struct error *err) {
             status = error_set(err, STATUS_INVALID_FIELD,
                                "the job that resume_from names has no checkpoint");
     }
-    return status == STATUS_OK && training->checkpoint[0]
-               ? checkpoint_read(training->checkpoint, options->key, training->course,
-                                 training->train, err)
-               : status;
+    if (status != STATUS_OK)
+        return status;
+    return training->checkpoint[0] ? checkpoint_read(training->checkpoint, options->key,
+                                                     training->course, training->train, err)
+                                   : begin_columns(training, err);
 }
 
 static enum status prepare(struct training *training, struct error *err) {
@@ -231,7 +284,8 @@ static enum status prepare(struct training *training, struct error *err) {
     size_t values = options->views->rows.values;
     training->a = calloc(batch * values, sizeof(*training->a));
     training->b = calloc(batch * values, sizeof(*training->b));
-    if (!training->a || !training->b)
+    training->embeddings = calloc(batch * options->length, sizeof(*training->embeddings));
+    if (!training->a || !training->b || !training->embeddings)
         return error_set(err, STATUS_INTERNAL, "out of memory");
     enum status status =
         validation_begin(options->album, options->parts, options->views, training->parameters,
@@ -261,5 +315,6 @@ enum status training_run(const struct training_options *options, struct network_
     plan_release(&training.plan);
     free(training.a);
     free(training.b);
+    free(training.embeddings);
     return status;
 }

@@ -14,8 +14,9 @@ struct training_options {
     const struct album *album;
     const struct parts *parts;
     const struct views *views;
-    uint32_t length; /* of what the network gives */
-    const char *key; /* model/finetune/course.h */
+    uint32_t length;     /* of what the network gives */
+    uint32_t identities; /* as the training was begun with */
+    const char *key;     /* model/finetune/course.h */
 };
 
 /* Begins where the work directory's checkpoint is, or at the beginning. FINISHED: the training

@@ -128,10 +128,12 @@ static enum status fill(const struct views_options *options, struct network_trai
     place_part(options, PART_TRAINING, views->per_image, views, images, &count, &rows);
     enum status status =
         rows_create(rows, network_train_row_values(train), &options->limits, &views->rows, err);
+    if (status != STATUS_OK)
+        return status;
     struct photograph *photographs = calloc((size_t)count + 1, sizeof(*photographs));
-    if (status == STATUS_OK && !photographs)
-        status = error_set(err, STATUS_INTERNAL, "out of memory");
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
+    if (!photographs)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    for (uint32_t i = 0; i < count; i++)
         photographs[i].name = album->paths[images[i]];
     struct filling filling = {.options = options,
                               .train = train,
@@ -139,8 +141,7 @@ static enum status fill(const struct views_options *options, struct network_trai
                               .input_values =
                                   (size_t)3 * options->input->side * options->input->side,
                               .images = images};
-    if (status == STATUS_OK)
-        status = run(&filling, photographs, count, err);
+    status = run(&filling, photographs, count, err);
     free(photographs);
     forget_unusable(album, views);
     return status;

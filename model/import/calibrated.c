@@ -204,22 +204,31 @@ static enum status place_weights(const struct calibrated *calibrated,
     return status == STATUS_OK ? digest_file(to, sha256, err) : status;
 }
 
-/* Who the head was learned from: now, or for the version that it comes from. */
-static enum status place_head_people(const struct calibrated *calibrated,
-                                     const struct version_work *work, struct error *err) {
-    static const char FILE_NAME[] = "head-people.txt";
+/* A list of people that the version which this one comes from has, too. */
+static enum status hand_on(const struct calibrated *calibrated, const struct version_work *work,
+                           const char *file, struct error *err) {
     char from[PUBLISH_PATH_MAX], to[PUBLISH_PATH_MAX];
-    const struct calibrated_head *head = calibrated->head;
-    if (head)
-        return version_write(work, FILE_NAME, head->hashes, strlen(head->hashes), err);
-    if (calibrated->training) /* other weights: nothing is left of a head */
-        return STATUS_OK;
     enum status status =
-        publish_path(from, err, "%s/%s/%s", work->model, calibrated->card->version, FILE_NAME);
+        publish_path(from, err, "%s/%s/%s", work->model, calibrated->card->version, file);
     if (status != STATUS_OK || !publish_exists(from))
         return status;
-    status = publish_path(to, err, "%s/%s", work->built, FILE_NAME);
+    status = publish_path(to, err, "%s/%s", work->built, file);
     return status == STATUS_OK ? file_share(from, to, err) : status;
+}
+
+/* Who head and network were learned from: now, or for the version that this one comes from. */
+static enum status place_learned(const struct calibrated *calibrated,
+                                 const struct version_work *work, struct error *err) {
+    static const char HEAD[] = "head-people.txt", NETWORK[] = "training-people.txt";
+    const struct calibrated_head *head = calibrated->head;
+    enum status status = STATUS_OK;
+    if (head)
+        status = version_write(work, HEAD, head->hashes, strlen(head->hashes), err);
+    else if (!calibrated->training) /* else other weights: nothing is left of a head */
+        status = hand_on(calibrated, work, HEAD, err);
+    if (status == STATUS_OK && !calibrated->training)
+        status = hand_on(calibrated, work, NETWORK, err);
+    return status;
 }
 
 static enum status place_training(const struct calibrated_training *training,
@@ -253,7 +262,7 @@ static enum status fill(const struct calibrated *calibrated, const struct versio
         status = version_write(work, "calibration-people.txt", hashes, strlen(hashes), err);
     if (status == STATUS_OK && calibrated->training)
         status = place_training(calibrated->training, work, sha256, err);
-    return status == STATUS_OK ? place_head_people(calibrated, work, err) : status;
+    return status == STATUS_OK ? place_learned(calibrated, work, err) : status;
 }
 
 enum status calibrated_publish(const struct calibrated *calibrated,

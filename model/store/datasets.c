@@ -85,8 +85,10 @@ enum status store_dataset_list(struct store *store, const char *after, size_t li
         read_row(&query, &(*datasets)[(*count)++]);
     }
     enum status status = query_close(&query, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         free(*datasets);
+        *datasets = NULL;
+    }
     return status;
 }
 
@@ -222,7 +224,9 @@ enum status store_dataset_expired(struct store *store, char (**names)[STORE_NAME
     while (*count < STORE_PAGE_MAX && query_row(&query))
         query_text(&query, (*names)[(*count)++], STORE_NAME_SIZE);
     enum status status = query_close(&query, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         free(*names);
+        *names = NULL;
+    }
     return status;
 }

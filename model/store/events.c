@@ -148,8 +148,11 @@ enum status store_events(struct store *store, const char *id, uint64_t after, si
                            read_events(store, id, after < INT64_MAX ? after : INT64_MAX, limit,
                                        *events, count, ended, err),
                            err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         store_events_release(*events, *count);
+        *events = NULL;
+        *count = 0;
+    }
     return status;
 }
 

@@ -204,8 +204,11 @@ enum status store_job_list(struct store *store, const struct store_job_filter *f
         status = store_end(
             store, read_rows(store, &query, *jobs, filter->limit, count, has_more, err), err);
     }
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         store_jobs_release(*jobs, *count);
+        *jobs = NULL;
+        *count = 0;
+    }
     return status;
 }
 
@@ -259,7 +262,9 @@ enum status store_checkpoints(struct store *store, const char *id,
     enum status status = store_begin_reading(store, err);
     if (status == STATUS_OK)
         status = store_end(store, read_checkpoints(store, id, *checkpoints, count, err), err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         free(*checkpoints);
+        *checkpoints = NULL;
+    }
     return status;
 }

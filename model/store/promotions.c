@@ -50,8 +50,10 @@ enum status store_promotion_list(struct store *store, const char *model, uint64_
         read_row(&query, &(*promotions)[(*count)++]);
     }
     enum status status = query_close(&query, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         free(*promotions);
+        *promotions = NULL;
+    }
     return status;
 }
 

@@ -18,7 +18,7 @@
  * A handle belongs to one thread at a time and waits for disks: for the disk thread, the trainer
  * and the command line, never for the loop. Times are milliseconds since the Unix epoch, 0 where
  * there is none yet. Texts are UTF-8. What a call hands out is the caller's and ends with its
- * release.
+ * release; a call that fails hands out nothing (NULL).
  */
 #ifndef FACEPAIR_MODEL_STORE_STORE_H
 #define FACEPAIR_MODEL_STORE_STORE_H

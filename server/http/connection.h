@@ -63,10 +63,10 @@ struct http_request {
     struct MHD_Connection *mhd;
     enum phase phase;
     const char *method, *path;
-    bool head_seen;                     /* libmicrohttpd's own refusals never reach the handler */
-    bool query;                         /* a non-empty one */
     struct query_parameter *parameters; /* as many as the endpoint has and were sent; owned */
     size_t parameters_count;
+    bool head_seen;                     /* libmicrohttpd's own refusals never reach the handler */
+    bool query;                         /* a non-empty one */
     bool http10;
     bool preflight; /* an OPTIONS of CORS, answered by the runtime */
     const struct http_endpoint *endpoint;
@@ -89,14 +89,14 @@ struct http_request {
     struct error error;
 
     /* the answer */
+    struct stream *stream; /* the answer is one; the response's own */
     struct MHD_Response *response;
     unsigned response_status;
     uint64_t answered_us;
     bool suspend_wanted, suspended, replied, client_left;
-    bool close;            /* Connection: close on the answer */
-    bool linger;           /* bytes may still come after it */
-    bool early;            /* it was sent in the middle of the body */
-    struct stream *stream; /* the answer is one; the response's own */
+    bool close;  /* Connection: close on the answer */
+    bool linger; /* bytes may still come after it */
+    bool early;  /* it was sent in the middle of the body */
 
     uint64_t started_us, received_us;
     void *state;

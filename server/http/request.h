@@ -54,8 +54,8 @@ struct http_body_limits {
 struct http_endpoint {
     const char *method; /* "GET", "POST", … (HEAD is answered wherever GET is) */
     const char *path;   /* "/v1/models/{model}": a segment in braces, of which there may be two,
-                           matches   one non-empty segment of at most 255 bytes, raw; of two paths that
-                           match, the first in the table serves */
+                           matches   one non-empty segment of at most 255 bytes, raw; of two paths
+                           that   match, the first in the table serves */
     const char *route;  /* the label of logs and metrics; an alias names the route it is for */
     unsigned listeners; /* HTTP_PUBLIC | … */
     bool probe;         /* answered without the Host and Origin guards */

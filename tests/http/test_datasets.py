@@ -31,6 +31,13 @@ def admin(start_stub, data):
     return Admin(start_stub("--no-trainer", data=data), data)
 
 
+def eventually(condition):
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def everything_below(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if "store.sqlite" not in path.name)
 
@@ -38,9 +45,10 @@ def everything_below(folder):
 @pytest.fixture
 def untouched(data):
     """Nothing beside the data directory changes, and nothing is left in it."""
+    eventually(lambda: not list((data / "datasets").glob(".*")))  # of the tests before
     before = everything_below(data.parent)
     yield
-    assert everything_below(data.parent) == before
+    eventually(lambda: everything_below(data.parent) == before)
 
 
 # ---- what is taken ----
@@ -91,7 +99,7 @@ def test_other_content_under_the_name_is_409(admin, openapi, data):
     answer = admin.upload("taken", archive(PLAIN[:2]))
     contract.check_problem(openapi, PATH, "put", answer, 409, "dataset_exists")
     assert (data / "datasets" / "taken" / "Bo").is_dir()
-    assert not list((data / "datasets").glob(".new-*"))
+    eventually(lambda: not list((data / "datasets").glob(".new-*")))
 
 
 def test_a_body_in_chunks_is_the_same(admin):
@@ -236,12 +244,9 @@ def test_a_client_that_breaks_off_leaves_nothing(admin, untouched, data):
     connection = admin.service.connect(admin.service.admin_port)
     connection.sendall(b"PUT /admin/v1/datasets/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
     connection.sendall(archive(people(SMALL, Ada=60))[:50000])
-    deadline = time.monotonic() + PATIENCE_S
-    while not list((data / "datasets").glob(".new-*/Ada")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    eventually(lambda: list((data / "datasets").glob(".new-*/Ada")))
     connection.close()
-    while list((data / "datasets").glob(".new-*")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    eventually(lambda: not list((data / "datasets").glob(".new-*")))
 
 
 def test_a_third_upload_waits_for_a_place(admin, openapi):
@@ -301,7 +306,8 @@ def test_a_data_set_is_removed_with_its_files(admin, openapi, data):
     admin.upload("gone", archive(PLAIN))
     answer = admin.request("DELETE", "/admin/v1/datasets/gone")
     assert (answer.status, answer.body) == (204, b"")
-    assert not list((data / "datasets").glob("*gone*"))
+    assert not (data / "datasets" / "gone").exists()
+    eventually(lambda: not list((data / "datasets").glob(".gone-*")))
     for method in ("GET", "DELETE"):
         again = admin.request(method, "/admin/v1/datasets/gone")
         contract.check_problem(openapi, PATH, method.lower(), again, 404, "not_found")
@@ -362,7 +368,7 @@ def test_what_a_killed_upload_has_left_is_swept(start_stub, tmp_path):
     (left / "Ada_0001.jpg").write_bytes(SMALL)
     (data / "datasets" / ".gone-x").mkdir()
     start_stub("--no-trainer", data=data)
-    assert not list((data / "datasets").iterdir())
+    eventually(lambda: not list((data / "datasets").iterdir()))
 
 
 def test_an_upload_is_answered_when_the_service_drains(start_stub, tmp_path):
@@ -371,9 +377,7 @@ def test_an_upload_is_answered_when_the_service_drains(start_stub, tmp_path):
     with socket.create_connection(("127.0.0.1", service.admin_port), timeout=PATIENCE_S) as connection:
         connection.sendall(b"PUT /admin/v1/datasets/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
         connection.sendall(archive(PLAIN)[:2048])
-        deadline = time.monotonic() + PATIENCE_S
-        while not list((data / "datasets").glob(".new-*/Ada")) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually(lambda: list((data / "datasets").glob(".new-*/Ada")))
         service.signal()
         answer = http.client.HTTPResponse(connection, method="PUT")
         answer.begin()

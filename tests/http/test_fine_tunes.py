@@ -358,9 +358,13 @@ def test_jobs_are_counted(own):
 
 # ---- from an upload to a version, with the stub's own trainer ----
 
+# A sanitizer's shadow is more than any sensible limit of the trainer's memory.
+WITH_TRAINER = "--trainer-memory-max=1000000000000000"
+
+
 def test_from_an_upload_to_a_promoted_version(start_stub, tmp_path):
     data = write_stub_data(tmp_path / "data", dlib_resnet={})
-    admin = Admin(start_stub(data=data), data)
+    admin = Admin(start_stub(WITH_TRAINER, data=data), data)
     assert admin.upload("cameras", archive(people(small_photograph(), Ada=2, Bo=2))).status == 201
     eventually(lambda: admin.dataset("cameras")["status"] != "validating")
     assert admin.dataset("cameras")["status"] == "ready", admin.dataset("cameras")
@@ -382,7 +386,7 @@ def test_from_an_upload_to_a_promoted_version(start_stub, tmp_path):
     (lambda: people(small_photograph(), Ada=2, Bo=1) + [("pairs.txt", b"1\nAda\t1\t2\nAda\t1\tCy\t1\n")], "invalid_list")])
 def test_a_data_set_that_teaches_nothing_is_rejected_with_the_cause(start_stub, tmp_path, members, code):
     data = write_stub_data(tmp_path / "data", dlib_resnet={})
-    admin = Admin(start_stub(data=data), data)
+    admin = Admin(start_stub(WITH_TRAINER, data=data), data)
     assert admin.upload("cameras", archive(members())).status == 201
     eventually(lambda: admin.dataset("cameras")["status"] != "validating")
     told = admin.dataset("cameras")

@@ -192,8 +192,22 @@ static void groups_are_told_by_name(void **state) {
     folder_remove(&folder);
 }
 
+static void two_lists_of_hashes_join_to_one_that_names_each_once(void **state) {
+    (void)state;
+    static const char A[] = "0000000000000001\n0000000000000003\n";
+    static const char B[] = "0000000000000001\n0000000000000002\n0000000000000004\n";
+    char *joined = people_hashes_join(A, B);
+    assert_string_equal(joined, "0000000000000001\n0000000000000002\n0000000000000003\n"
+                                "0000000000000004\n");
+    free(joined);
+    joined = people_hashes_join("", B);
+    assert_string_equal(joined, B);
+    free(joined);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_lists_of_hashes_join_to_one_that_names_each_once),
         cmocka_unit_test(reads_a_list_and_orders_it_by_name),
         cmocka_unit_test(reads_the_folds_of_view_2),
         cmocka_unit_test(faulty_files_are_refused_with_the_line),

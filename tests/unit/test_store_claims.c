@@ -87,6 +87,22 @@ static void what_a_runner_tells_is_in_the_job_and_in_its_events(void **state) {
     free(checkpoints);
 }
 
+static void what_fails_hands_out_nothing(void **state) {
+    struct store *store = ((struct store_fixture *)*state)->store;
+    struct store_event *events = (struct store_event *)(uintptr_t)1;
+    struct store_checkpoint *checkpoints = (struct store_checkpoint *)(uintptr_t)1;
+    size_t count = 1;
+    bool ended;
+    struct error err;
+    const char *nobody = "ft_01890a5d-ac96-774b-bcce-b302099a8057";
+    assert_int_equal(store_events(store, nobody, 0, 100, &events, &count, &ended, &err),
+                     STATUS_NOT_FOUND);
+    assert_true(events == NULL && count == 0);
+    assert_int_equal(store_checkpoints(store, nobody, &checkpoints, &count, &err),
+                     STATUS_NOT_FOUND);
+    assert_null(checkpoints);
+}
+
 static void events_come_in_pages_and_end_with_the_job(void **state) {
     struct store *store = ((struct store_fixture *)*state)->store;
     char id[UID_SIZE];
@@ -409,6 +425,7 @@ int main(void) {
         store_test(nothing_is_claimed_where_nothing_waits),
         store_test(what_a_runner_tells_is_in_the_job_and_in_its_events),
         store_test(events_come_in_pages_and_end_with_the_job),
+        store_test(what_fails_hands_out_nothing),
         store_test(too_much_progress_gives_way_but_states_stay),
         store_test(a_lease_that_is_renewed_holds_and_one_that_is_not_is_lost),
         store_test(a_lost_job_is_somebody_elses_and_the_first_runner_can_write_nothing),

@@ -7,6 +7,7 @@
 #include "model/network/torch/trainable.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <cmath>
 #include <cstring>
@@ -270,6 +271,19 @@ extern "C" enum status network_train_set_learning_rate(struct network_train *tra
     if (status == STATUS_OK)
         train->optimiser.rates.learning_rate = learning_rate;
     return status;
+}
+
+extern "C" enum status network_train_set_columns(struct network_train *train, const float *columns,
+                                                 struct error *err) {
+    if (!train->columns.defined())
+        return error_set(err, STATUS_INTERNAL, "only a margin softmax has columns");
+    return guarded("columns", err, [&] {
+        c10::NoGradGuard no_gradient;
+        runtime_enter_thread();
+        train->columns.copy_(at::from_blob(const_cast<float *>(columns), train->columns.sizes(),
+                                           at::TensorOptions(at::kFloat)));
+        return STATUS_OK;
+    });
 }
 
 extern "C" enum status network_train_save(const struct network_train *train, const char *path,
