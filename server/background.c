@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -36,9 +37,22 @@ static void be_first_to_go(void) {
     close(fd);
 }
 
+/* What RLIMIT_DATA counts so far: the sixth number of statm, in pages. */
+static uint64_t memory_now(void) {
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    int read = fscanf(file, "%*u %*u %*u %*u %*u %llu", &pages);
+    fclose(file);
+    return read == 1 ? pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* Below what is mapped already it would fail the very next allocation: a sanitizer, say, has
+ * reserved terabytes that it never touches. */
 static void limit_memory(uint64_t bytes_max) {
     struct rlimit limit;
-    if (bytes_max == 0 || getrlimit(RLIMIT_DATA, &limit) != 0)
+    if (bytes_max == 0 || getrlimit(RLIMIT_DATA, &limit) != 0 || memory_now() >= bytes_max)
         return;
     limit.rlim_cur = bytes_max < limit.rlim_max ? bytes_max : limit.rlim_max;
     (void)setrlimit(RLIMIT_DATA, &limit);

@@ -11,7 +11,7 @@
 struct background {
     /* Of private memory that can be written (RLIMIT_DATA), beyond which allocations fail; 0: no
      * limit. What is mapped from files, as libraries and a cache on disk are, is not counted, as
-     * RLIMIT_AS would. */
+     * RLIMIT_AS would. One below what the process has at its start is left out. */
     uint64_t memory_bytes_max;
     /* Who has started it: SIGTERM comes when that process ends. 0: nobody is followed. */
     pid_t parent;

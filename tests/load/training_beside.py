@@ -28,7 +28,7 @@ sys.path.insert(0, str(TREE / "tests" / "http"))
 
 CLIENTS, OPEN_LOOP_SENDERS = 4, 32
 P99_TIMES_MAX, STEPS_SHARE_MIN = 1.5, 0.6
-PEOPLE, PHOTOGRAPHS = 200, 4
+PEOPLE, PEOPLE_SHORT, PHOTOGRAPHS = 200, 40, 4
 
 
 def parse():
@@ -53,7 +53,7 @@ def write_data(data):
     (data / "face").symlink_to(DATA / "face")
     folders = sorted((pathlib.Path(os.environ["FACEPAIR_LFW"]) / "lfw-deepfunneled").iterdir())
     people = [sorted(folder.glob("*.jpg")) for folder in folders]
-    for photographs in [each for each in people if len(each) >= PHOTOGRAPHS][:PEOPLE]:
+    for photographs in [each for each in people if len(each) >= PHOTOGRAPHS][: PEOPLE_SHORT if options.short else PEOPLE]:
         folder = data / "datasets/people" / photographs[0].parent.name
         folder.mkdir(parents=True)
         for photograph in photographs[:PHOTOGRAPHS]:
@@ -179,6 +179,7 @@ def run(service, jobs):
     pairs, what = load.bench_pairs(100)
     print(f"{what}; {seconds:.0f} s each")
     bodies = [load.multipart([], [("image1", a), ("image2", b)]) for a, b in pairs]
+    bodies = [body for body in bodies if load.post(f"http://127.0.0.1:{service.port}/v1/verify", body)[0] == 200]
     load_ = Load(service, bodies)
     load_.measure(2)  # warm
     closed = beside(load_, jobs, service, seconds)
