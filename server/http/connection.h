@@ -65,8 +65,8 @@ struct http_request {
     const char *method, *path;
     struct query_parameter *parameters; /* as many as the endpoint has and were sent; owned */
     size_t parameters_count;
-    bool head_seen;                     /* libmicrohttpd's own refusals never reach the handler */
-    bool query;                         /* a non-empty one */
+    bool head_seen; /* libmicrohttpd's own refusals never reach the handler */
+    bool query;     /* a non-empty one */
     bool http10;
     bool preflight; /* an OPTIONS of CORS, answered by the runtime */
     const struct http_endpoint *endpoint;
