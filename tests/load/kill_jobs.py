@@ -24,6 +24,7 @@ TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE / "tests" / "http"))
 
 LEASE_MS = 1500
+CANCEL_S_MAX = 2
 WAITING = 4  # so many jobs wait at any time while there are kills to come
 PEOPLE, PHOTOGRAPHS = 60, 4  # of LFW
 
@@ -130,8 +131,24 @@ class Run:
             self.hit()
         for job in self.made:
             self.jobs.wait(job, patience=300)
+        self.lived_s = self.cancel_s()
+        assert self.lived_s <= CANCEL_S_MAX
         self.service.stop()
         return self.check(undisturbed)
+
+    def cancel_s(self):
+        """How long the process of a job that is cancelled lives on."""
+        job = self.jobs.create(epochs=1000, step_ms=self.kind.batch_size)
+        self.jobs.wait(job, "running", patience=300)
+        pid = self.trainer()
+        begun = time.monotonic()
+        self.jobs.ask("cancel", job)
+        assert self.jobs.get(job)["state"] in ("cancelling", "cancelled")
+        wait_until(lambda: not is_alive(pid))
+        lived_s = time.monotonic() - begun
+        assert self.jobs.wait(job)["state"] == "cancelled"
+        self.made.append(job)
+        return lived_s
 
     def check(self, undisturbed):
         expected = self.jobs.losses(undisturbed)
@@ -143,7 +160,7 @@ class Run:
             assert row["state"] in FINAL
             if row["state"] == "succeeded":
                 assert self.jobs.losses(row["id"]) == expected, f"{row['id']} went another way"
-            else:
+            elif row["state"] == "failed":
                 assert (row["state"], row["error_code"], row["attempt"]) == ("failed", "attempts_exhausted", 3)
         self.check_versions(rows)
         return ends, collections.Counter(row["attempt"] for row in rows)
@@ -168,7 +185,8 @@ def main():
                 run.service.process.kill()
         print(f"{run.hits['trainer']} trainers and {run.hits['service']} services killed, {run.hits['sleep']} trainers stopped "
               f"past their lease: {len(run.made)} jobs, {dict(ends)}, attempts {dict(sorted(attempts.items()))}; no loss differs, "
-              "no state is impossible, no job has published twice")
+              "no state is impossible, no job has published twice; the process of a cancelled job lived for "
+              f"{run.lived_s:.2f} s")
 
 
 main()
