@@ -161,10 +161,11 @@ enum status network_train_set_learning_rate(struct network_train *train, double 
 enum status network_train_set_columns(struct network_train *train, const float *columns,
                                       struct error *err);
 
-/* Writes all weights as they are now, under the names they had (the card's head too, as it was), to
- * path, which must not exist; they are on disk when this returns STATUS_OK, and on failure nothing
- * is left at path. A name that outlives a power failure needs the folder flushed as well: the
- * caller writes aside, renames and flushes (file_flush_directory). */
+/* Writes the network's weights as they are now, under the names they had, to path, which must not
+ * exist. A card's head is left out: it was learned for the weights as they were. They are on disk
+ * when this returns STATUS_OK, and on failure nothing is left at path. A name that outlives a power
+ * failure needs the folder flushed as well: the caller writes aside, renames and flushes
+ * (file_flush_directory). */
 enum status network_train_save(const struct network_train *train, const char *path,
                                struct error *err);
 

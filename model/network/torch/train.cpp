@@ -176,8 +176,6 @@ enum status begin(const struct card &card, const char *weights_path,
         return status;
     size_t cut = cut_before(*arch, trained);
     int64_t length = card.embedding.network_length;
-    if (card.embedding.head) /* kept as it is */
-        loaded.take(CARD_HEAD_TENSOR, {card.embedding_length, length});
     at::Tensor columns;
     if (options.loss != NETWORK_TRAIN_CONTRASTIVE) {
         columns = draw_columns(options.seed, options.identities, length).to(device);
