@@ -21,7 +21,7 @@ struct settings {
     const char *trainable;
     unsigned loss, mining, promote;
     int64_t threads, epochs, batch_size, patience, views, seed, cache_bytes_max;
-    double learning_rate, margin, scale, factor, colour, rotation, zoom;
+    double learning_rate, margin, average, scale, factor, colour, rotation, zoom;
     bool no_flip, json;
 };
 
@@ -105,6 +105,7 @@ static enum status make_spec(const struct settings *s, const char *model, struct
     p->learning_rate = s->learning_rate;
     p->loss = s->loss;
     p->mining = s->mining;
+    p->average = s->average;
     p->margin = s->margin > 0 ? s->margin : finetune_default_margin(p->loss);
     p->scale = s->scale;
     p->factor = s->factor;
@@ -220,6 +221,10 @@ static int finetune(struct settings *s, int argc, char **argv) {
          .to.choice = &s->loss, .choices = FINETUNE_LOSSES},
         {"mining", "KIND", "none (default), or batch_hard: the hardest pairs of each batch",
          OPTION_CHOICE, .to.choice = &s->mining, .choices = FINETUNE_MININGS},
+        {"average", "A",
+         "keep a running mean of the weights, which is what is measured and saved; 0 "
+         "to 0.99999 (0: none)",
+         OPTION_REAL, .to.real = &s->average, .real = {0, 0.99999}},
         {"margin", "M", "of the loss (1; cosface 0.35, arcface 0.5)", OPTION_REAL,
          .to.real = &s->margin, .real = {1e-12, 1000}},
         {"scale", "S", "of cosface and arcface (30)", OPTION_REAL, .to.real = &s->scale,

@@ -147,6 +147,7 @@ static enum status begin_training(const struct run *run, struct network_train **
     options.loss = LOSSES[p->loss];
     options.margin = p->margin;
     options.scale = p->scale;
+    options.average = p->average;
     options.seed = p->seed;
     options.learning_rate = p->learning_rate;
     options.identities = identities_of(run);

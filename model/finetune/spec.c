@@ -264,6 +264,7 @@ static void take_loss(const struct reading *reading, const struct json_node *obj
                "batch_hard needs two photographs of two people: at least 4.");
     p->margin = MARGINS[p->loss];
     take_real(reading, object, "margin", SMALLEST, 1000, &p->margin);
+    take_real(reading, object, "average", 0, 0.99999, &p->average);
     take_real(reading, object, "scale", SMALLEST, 1000, &p->scale);
 }
 
@@ -294,8 +295,8 @@ static void take_augment(const struct reading *reading, const struct json_node *
 static void take_hyperparameters(const struct reading *reading, const struct json_node *root,
                                  struct finetune_hyperparameters *p) {
     static const char *const KNOWN[] = {
-        "epochs",    "batch_size", "learning_rate", "loss", "mining",          "margin", "scale",
-        "trainable", "scheduler",  "augment",       "seed", "cache_bytes_max", NULL};
+        "epochs", "batch_size", "learning_rate", "loss",    "mining", "margin",          "average",
+        "scale",  "trainable",  "scheduler",     "augment", "seed",   "cache_bytes_max", NULL};
     struct json_node object;
     if (!take_object(reading, root, "hyperparameters", KNOWN, &object))
         return;
@@ -411,6 +412,7 @@ void finetune_spec_write_hyperparameters(struct json_writer *json,
     json_write_text(json, "loss", FINETUNE_LOSSES[p->loss]);
     json_write_text(json, "mining", FINETUNE_MININGS[p->mining]);
     json_write_real(json, "margin", p->margin);
+    json_write_real(json, "average", p->average);
     json_write_real(json, "scale", p->scale);
     json_write_text(json, "trainable", p->trainable);
     json_write_object(json, "scheduler");

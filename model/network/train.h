@@ -89,6 +89,9 @@ struct network_train_options {
     double learning_rate; /* Adam's four; above 0, at most 1 */
     double beta1, beta2;  /* 0 to below 1 */
     double epsilon;       /* above 0, at most 1 */
+    /* How long the running mean of the trained weights looks back: 0, no mean; below 1. See
+     * network_train_step. */
+    double average;
 };
 /* The last block, a margin of 1 and the rate 0.001, as the network that this service was asked for
  * was trained; the rest are Adam's own and, for a margin softmax, both papers' scale. */
@@ -114,6 +117,14 @@ struct network_train_batch {
 };
 
 struct network_train;
+
+/* With `average` a, every step moves a running mean of each trained tensor,
+ *
+ *     mean ← aₜ·mean + (1 − aₜ)·tensor,     aₜ = min(a, (1 + t)/(10 + t)) at step t = 1, 2, …
+ *
+ * (Polyak and Juditsky, 1992; the smaller aₜ of the first steps is TensorFlow's). Embedding,
+ * evaluation and the saved weights are the mean's: it lies nearer to the middle of where a small
+ * data set pulls the weights than any step does. Steps go on from the tensors themselves. */
 
 /* Reads the weights of a card of architecture "vit" or "dlib-resnet"; the file's hash has been
  * checked by the caller. All arguments are borrowed for the call. STATUS_INVALID_FIELD when an

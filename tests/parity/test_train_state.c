@@ -38,6 +38,7 @@ static struct network_train_options options_of(const struct subject *subject,
     options.loss = loss;
     options.identities = MADE_UP_PEOPLE;
     options.seed = COLUMNS_SEED;
+    options.average = loss == NETWORK_TRAIN_COSFACE ? 0.9 : 0;
     return options;
 }
 

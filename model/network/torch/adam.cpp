@@ -1,12 +1,14 @@
 #include "model/network/torch/adam.h"
 
 #include <ATen/ATen.h>
+#include <algorithm>
 #include <c10/core/GradMode.h>
 #include <cmath>
 
 adam::adam(const std::vector<at::Tensor> &parameters, const adam_rates &given) : rates(given) {
     for (const at::Tensor &parameter : parameters)
-        moments.push_back({parameter, at::zeros_like(parameter), at::zeros_like(parameter)});
+        moments.push_back({parameter, at::zeros_like(parameter), at::zeros_like(parameter),
+                           rates.average > 0 ? parameter.detach().clone() : at::Tensor()});
 }
 
 void adam::forget_gradients() {
@@ -25,5 +27,18 @@ void adam::step() {
         of.v.mul_(rates.beta2).addcmul_(gradient, gradient, 1 - rates.beta2);
         at::Tensor root = (of.v / correction2).sqrt_().add_(rates.epsilon);
         of.parameter.addcdiv_(of.m, root, -rates.learning_rate / correction1);
+        if (of.average.defined())
+            of.average.lerp_(of.parameter, 1 - std::min(rates.average, (1 + t) / (10 + t)));
+    }
+}
+
+void adam::swap_averages() const {
+    c10::NoGradGuard no_gradient;
+    for (const adam_moments &of : moments) {
+        if (!of.average.defined())
+            continue;
+        at::Tensor kept = of.parameter.detach().clone();
+        of.parameter.copy_(of.average);
+        of.average.copy_(kept);
     }
 }

@@ -16,11 +16,12 @@
 
 struct adam_rates {
     double learning_rate, beta1, beta2, epsilon;
+    double average; /* of train.h; 0: none is kept */
 };
 
-/* θ, m and v of one tensor. */
+/* θ, m and v of one tensor, and its running mean or an undefined tensor. */
 struct adam_moments {
-    at::Tensor parameter, m, v;
+    at::Tensor parameter, m, v, average;
 };
 
 class adam {
@@ -29,6 +30,8 @@ class adam {
     adam(const std::vector<at::Tensor> &parameters, const adam_rates &rates);
     void forget_gradients(); /* which a backward pass would add to */
     void step();             /* by the gradients that a backward pass has left */
+    /* Puts the means in the parameters' places and keeps these, or the other way round. */
+    void swap_averages() const;
 
     adam_rates rates;
     std::vector<adam_moments> moments; /* in the order of the parameters */

@@ -46,6 +46,8 @@ enum status check_options(const struct network_train_options &options, struct er
         if (!(beta >= 0 && beta < 1))
             return error_set(err, STATUS_INVALID_FIELD,
                              "beta1, beta2: must be at least 0 and below 1");
+    if (!(options.average >= 0 && options.average < 1))
+        return error_set(err, STATUS_INVALID_FIELD, "average: must be at least 0 and below 1");
     if (!(options.epsilon > 0 && options.epsilon <= 1))
         return error_set(err, STATUS_INVALID_FIELD, "epsilon: must be above 0 and at most 1");
     enum status status = check_learning_rate(options.learning_rate, err);
@@ -120,6 +122,20 @@ at::Tensor loss_of(const struct network_train &train, const struct network_train
                                train.options);
 }
 
+/* While it lives the network has the running means of its weights. */
+class with_averages {
+  public:
+    explicit with_averages(const struct network_train &train) : optimiser(train.optimiser) {
+        optimiser.swap_averages();
+    }
+    ~with_averages() { optimiser.swap_averages(); }
+    with_averages(const with_averages &) = delete;
+    with_averages &operator=(const with_averages &) = delete;
+
+  private:
+    const adam &optimiser;
+};
+
 double finite(const at::Tensor &loss) {
     double value = loss.item<double>();
     if (!std::isfinite(value))
@@ -149,6 +165,7 @@ enum status run_frozen(const char *subject, const struct network_train &train, c
     return guarded(subject, err, [&] {
         c10::InferenceMode inference;
         runtime_enter_thread();
+        with_averages averages(train);
         run_fixed(train, in, n, first, end, out);
         return STATUS_OK;
     });
@@ -189,7 +206,8 @@ enum status begin(const struct card &card, const char *weights_path,
     adam optimiser(moved, {.learning_rate = options.learning_rate,
                            .beta1 = options.beta1,
                            .beta2 = options.beta2,
-                           .epsilon = options.epsilon});
+                           .epsilon = options.epsilon,
+                           .average = options.average});
     *train =
         new network_train{options, card.weights_sha256, std::move(arch),      loaded.parameters(),
                           trained, std::move(columns),  std::move(optimiser), device,
@@ -258,6 +276,7 @@ extern "C" enum status network_train_evaluate(struct network_train *train,
     return guarded("evaluation", err, [&] {
         c10::InferenceMode inference;
         runtime_enter_thread();
+        with_averages averages(*train);
         *loss = finite(loss_of(*train, *batch));
         return STATUS_OK;
     });
@@ -286,7 +305,10 @@ extern "C" enum status network_train_set_columns(struct network_train *train, co
 
 extern "C" enum status network_train_save(const struct network_train *train, const char *path,
                                           struct error *err) {
-    return guarded(path, err, [&] { return parameters_write(path, train->saved, err); });
+    return guarded(path, err, [&] {
+        with_averages averages(*train);
+        return parameters_write(path, train->saved, err);
+    });
 }
 
 extern "C" enum status network_train_save_state(const struct network_train *train, const char *path,

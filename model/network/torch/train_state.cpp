@@ -1,8 +1,9 @@
 /* The file is one of float32 tensors like the weights:
  *
  *     value/NAME, m/NAME, v/NAME     of each tensor that is trained, and Adam's moments of it
+ *     average/NAME                   its running mean, where one is kept
  *     progress (2, 4)                Adam's count of steps and the learning rate
- *     options (8, 4)                 the options that must be the same
+ *     options (9, 4)                 the options that must be the same
  *     weights (64)                   the characters of the SHA-256 of the weights begun with
  *
  * An integer of 64 bits, or the bits of a double, are four numbers of 16 bits each, the lowest
@@ -19,8 +20,8 @@
 namespace {
 
 constexpr int64_t PIECES = 4, PIECE_BITS = 16, DIGEST = 64;
-constexpr const char *OPTION_NAMES[] = {"loss", "margin", "scale", "identities",
-                                        "seed", "beta1",  "beta2", "epsilon"};
+constexpr const char *OPTION_NAMES[] = {"loss",  "margin", "scale",   "identities", "seed",
+                                        "beta1", "beta2",  "epsilon", "average"};
 constexpr int64_t OPTIONS = std::size(OPTION_NAMES);
 
 std::vector<uint64_t> options_of(const struct network_train &train) {
@@ -34,7 +35,8 @@ std::vector<uint64_t> options_of(const struct network_train &train) {
             softmax ? given.seed : 0,
             bits(given.beta1),
             bits(given.beta2),
-            bits(given.epsilon)};
+            bits(given.epsilon),
+            bits(given.average)};
 }
 
 std::vector<uint64_t> progress_of(const struct network_train &train) {
@@ -98,6 +100,8 @@ enum status train_state_save(const struct network_train &train, const char *path
         file.push_back({"value/" + name, of.parameter});
         file.push_back({"m/" + name, of.m});
         file.push_back({"v/" + name, of.v});
+        if (of.average.defined())
+            file.push_back({"average/" + name, of.average});
     }
     return parameters_write(path, file, err);
 }
@@ -112,7 +116,9 @@ void train_state_load(struct network_train &train, const char *path) {
         at::IntArrayRef shape = parameter.value.sizes();
         read.push_back({file.take("value/" + parameter.name, shape),
                         file.take("m/" + parameter.name, shape),
-                        file.take("v/" + parameter.name, shape)});
+                        file.take("v/" + parameter.name, shape),
+                        train.options.average > 0 ? file.take("average/" + parameter.name, shape)
+                                                  : at::Tensor()});
         if (at::lt(read.back().v, 0).any().item<bool>()) /* its root is taken */
             throw std::runtime_error("the tensor v/" + parameter.name + " holds a value below 0");
     }
@@ -122,6 +128,8 @@ void train_state_load(struct network_train &train, const char *path) {
         train.optimiser.moments[i].parameter.copy_(read[i].parameter);
         train.optimiser.moments[i].m.copy_(read[i].m);
         train.optimiser.moments[i].v.copy_(read[i].v);
+        if (read[i].average.defined())
+            train.optimiser.moments[i].average.copy_(read[i].average);
     }
     train.optimiser.steps = progress[0];
     train.optimiser.rates.learning_rate = std::bit_cast<double>(progress[1]);
