@@ -19,7 +19,7 @@
 struct settings {
     const char *data, *device, *images, *people, *pairs, *work, *plot, *name, *compare_to;
     const char *trainable;
-    unsigned loss, mining, promote;
+    unsigned face, loss, mining, promote;
     int64_t threads, epochs, batch_size, patience, views, seed, cache_bytes_max;
     double learning_rate, margin, average, scale, factor, colour, rotation, zoom;
     bool no_flip, json;
@@ -114,6 +114,7 @@ static enum status make_spec(const struct settings *s, const char *model, struct
         (struct finetune_augment){!s->no_flip, s->colour, s->rotation, s->zoom, (uint32_t)s->views};
     p->seed = (uint64_t)s->seed;
     p->cache_bytes_max = (uint64_t)s->cache_bytes_max;
+    spec->face = s->face;
     spec->promote = s->promote;
     snprintf(p->trainable, sizeof(p->trainable), "%s", s->trainable);
     if (s->people)
@@ -248,6 +249,8 @@ static int finetune(struct settings *s, int argc, char **argv) {
          .integer = {0, INT64_C(9007199254740991)}},
         {"cache-bytes", "N", "of rows that may stand in memory; more go to disk (1 GiB)",
          OPTION_INTEGER, .to.integer = &s->cache_bytes_max, .integer = {0, INT64_C(1) << 45}},
+        {"face", "WHICH", "of several in a photograph: largest (default), only or centre",
+         OPTION_CHOICE, .to.choice = &s->face, .choices = FINETUNE_FACES},
         {"promote", "WHEN", "never (default), or if_better: make the version the active one",
          OPTION_CHOICE, .to.choice = &s->promote, .choices = FINETUNE_PROMOTIONS},
         {"work", "DIR", "keep checkpoints here, and go on from one that is there", OPTION_STRING,

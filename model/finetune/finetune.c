@@ -59,11 +59,14 @@ static bool photographs_done(void *context, size_t done, size_t total) {
 }
 
 struct photographs_options run_photographs(struct run *run) {
+    static const enum face_choice FACES[] = {[FINETUNE_FACE_LARGEST] = FACE_LARGEST,
+                                             [FINETUNE_FACE_ONLY] = FACE_ONLY,
+                                             [FINETUNE_FACE_CENTRE] = FACE_CENTRE};
     run->phase_begun_us = clock_monotonic_us();
     return (struct photographs_options){.data = run->place->data,
                                         .directory = run->place->dataset,
                                         .threads = run->threads,
-                                        .face = FACE_LARGEST,
+                                        .face = FACES[run->spec->face],
                                         .no_face = PREPARE_REJECT,
                                         .progress = photographs_done,
                                         .context = run};
@@ -164,6 +167,7 @@ static enum status make_key(const struct run *run, char key[DIGEST_TEXT_SIZE], s
     if (json) {
         json_write_object(json, NULL);
         finetune_spec_write_hyperparameters(json, &p);
+        json_write_text(json, "face", FINETUNE_FACES[run->spec->face]);
         json_write_text(json, "base", run->base.version->card.weights_sha256);
         json_write_array(json, "images");
         for (uint32_t image = 0; image < run->album.images; image++) {

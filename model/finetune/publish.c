@@ -274,19 +274,19 @@ static char *evaluation_text(void *context, const char *version, const char *wei
     snprintf(card->version, sizeof(card->version), "%s", version);
     snprintf(card->weights_sha256, sizeof(card->weights_sha256), "%s", weights_sha256);
     candidate->sides[NEW].version = card->version;
-    const struct evaluation_gallery_report report = {.protocol = "fine-tune-evaluation",
-                                                     .face = "largest",
-                                                     .no_face = "reject",
-                                                     .card = card,
-                                                     .people_file_sha256 =
-                                                         candidate->evaluation_sha256,
-                                                     .people_sha256 = candidate->evaluation_sha256,
-                                                     .people_listed = candidate->evaluation_people,
-                                                     .images_listed = evaluation->listed,
-                                                     .faces_not_found = evaluation->left_out,
-                                                     .images_left_out = evaluation->left_out,
-                                                     .replicates = BOOTSTRAP_REPLICATES,
-                                                     .seed = candidate->options.seed};
+    const struct evaluation_gallery_report report = {
+        .protocol = "fine-tune-evaluation",
+        .face = FINETUNE_FACES[candidate->run->spec->face],
+        .no_face = "reject",
+        .card = card,
+        .people_file_sha256 = candidate->evaluation_sha256,
+        .people_sha256 = candidate->evaluation_sha256,
+        .people_listed = candidate->evaluation_people,
+        .images_listed = evaluation->listed,
+        .faces_not_found = evaluation->left_out,
+        .images_left_out = evaluation->left_out,
+        .replicates = BOOTSTRAP_REPLICATES,
+        .seed = candidate->options.seed};
     struct json_reader *reader = NULL;
     struct json_writer *json = json_writer_create();
     char *alone = evaluation_gallery_json(&candidate->measured, &report, size), *text = NULL;
@@ -323,6 +323,7 @@ static char *training_record(const struct candidate *candidate) {
     json_write_text(json, "weights_sha256", base->weights_sha256);
     json_write_end(json);
     json_write_text(json, "dataset", run->spec->dataset);
+    json_write_text(json, "face", FINETUNE_FACES[run->spec->face]);
     json_write_text(json, "people_sha256", candidate->training_sha256);
     json_write_integer(json, "photographs", run->learned_images);
     json_write_integer(json, "photographs_without_face", run->left_out);

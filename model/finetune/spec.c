@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const FINETUNE_FACES[] = {"largest", "only", "centre", NULL};
 const char *const FINETUNE_KINDS[] = {"sampled", "pairs", "people", NULL};
 const char *const FINETUNE_LOSSES[] = {"contrastive", "cosface", "arcface", NULL};
 const char *const FINETUNE_MININGS[] = {"none", "batch_hard", NULL};
@@ -328,9 +329,9 @@ static void name_default(struct finetune_spec *spec) {
 static void take_spec(const struct reading *reading, const struct json_node *root,
                       struct finetune_spec *spec) {
     static const char *const KNOWN[] = {
-        "base_model",     "dataset",     "train",           "validation",
-        "name",           "compare_to",  "promote",         "deadline_s",
-        "disk_bytes_max", "resume_from", "hyperparameters", NULL};
+        "base_model", "dataset", "train",      "validation",     "name",        "compare_to",
+        "face",       "promote", "deadline_s", "disk_bytes_max", "resume_from", "hyperparameters",
+        NULL};
     refuse_unknown(reading, root, KNOWN);
     need(reading, root, "base_model");
     need(reading, root, "dataset");
@@ -341,6 +342,7 @@ static void take_spec(const struct reading *reading, const struct json_node *roo
     take_name(reading, root, "name", spec->name);
     take_model(reading, root, "compare_to", spec->compare_to);
     take_hyperparameters(reading, root, &spec->hyperparameters);
+    spec->face = take_word(reading, root, "face", FINETUNE_FACES, FINETUNE_FACE_LARGEST);
     spec->promote =
         take_word(reading, root, "promote", FINETUNE_PROMOTIONS, FINETUNE_PROMOTE_NEVER);
     take_job(reading, root, spec->resume_from);
@@ -448,6 +450,7 @@ char *finetune_spec_write(const struct finetune_spec *spec, size_t *size) {
     write_given(json, "name", spec->name);
     write_given(json, "compare_to", spec->compare_to);
     finetune_spec_write_hyperparameters(json, &spec->hyperparameters);
+    json_write_text(json, "face", FINETUNE_FACES[spec->face]);
     json_write_text(json, "promote", FINETUNE_PROMOTIONS[spec->promote]);
     write_given(json, "resume_from", spec->resume_from);
     json_write_integer(json, "deadline_s", spec->deadline_s);

@@ -3,7 +3,7 @@
  *
  *     {"base_model": "dlib-resnet@1", "dataset": "cameras",
  *      "train": {"kind": "sampled"}, "validation": {"kind": "sampled"},
- *      "name": "dlib-resnet", "compare_to": "dlib-resnet@1",
+ *      "face": "largest", "name": "dlib-resnet", "compare_to": "dlib-resnet@1",
  *      "hyperparameters": {
  *        "epochs": 20, "batch_size": 32, "learning_rate": 0.001, "loss": "contrastive",
  *        "mining": "none", "margin": 1.0, "average": 0, "scale": 30.0, "trainable": "last_block",
@@ -51,6 +51,10 @@ struct finetune_source {
 enum finetune_loss { FINETUNE_CONTRASTIVE, FINETUNE_COSFACE, FINETUNE_ARCFACE };
 enum finetune_mining { FINETUNE_MINING_NONE, FINETUNE_MINING_BATCH_HARD };
 enum finetune_promote { FINETUNE_PROMOTE_NEVER, FINETUNE_PROMOTE_IF_BETTER };
+/* Whose face a photograph is of: the largest; the only one, and a photograph of several is none; or
+ * the one nearest the centre, as LFW's labels mean it. */
+enum finetune_face { FINETUNE_FACE_LARGEST, FINETUNE_FACE_ONLY, FINETUNE_FACE_CENTRE };
+extern const char *const FINETUNE_FACES[];      /* largest, only, centre, NULL */
 extern const char *const FINETUNE_KINDS[];      /* sampled, pairs, people, NULL */
 extern const char *const FINETUNE_LOSSES[];     /* contrastive, cosface, arcface, NULL */
 extern const char *const FINETUNE_MININGS[];    /* none, batch_hard, NULL */
@@ -88,6 +92,7 @@ struct finetune_spec {
     char base_model[FINETUNE_MODEL_MAX + 1]; /* NAME or NAME@VERSION */
     char dataset[FINETUNE_NAME_MAX + 1];
     struct finetune_source train, validation;
+    enum finetune_face face;
     char name[CARD_NAME_MAX + 1];            /* of the model that receives the version */
     char compare_to[FINETUNE_MODEL_MAX + 1]; /* "": the base model */
     struct finetune_hyperparameters hyperparameters;
