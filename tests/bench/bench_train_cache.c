@@ -45,8 +45,6 @@ static void *allocate(size_t count, size_t size) {
     return memory;
 }
 
-static char *copy_text(const char *text) { return strcpy(allocate(strlen(text) + 1, 1), text); }
-
 static double draw_between(struct random_generator *generator, double low, double high) {
     return low + (high - low) * (double)(random_bits(generator) >> 40) / (1 << 24);
 }
@@ -73,7 +71,7 @@ static void range_of(const char *name, size_t inputs, double *low, double *high)
 static void draw(struct drawn_weights *weights, const char *name, uint32_t rank,
                  const uint64_t *shape, size_t fan) {
     struct safetensors_tensor *tensor = &weights->tensors[weights->count++];
-    *tensor = (struct safetensors_tensor){.name = copy_text(name), .rank = rank};
+    *tensor = (struct safetensors_tensor){.name = strdup(name), .rank = rank};
     memcpy(tensor->shape, shape, rank * sizeof(*shape));
     size_t values = 1;
     for (uint32_t i = 0; i < rank; i++)

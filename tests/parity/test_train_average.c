@@ -12,24 +12,6 @@ enum { STEPS = 12 };
 #define AVERAGE 0.6
 #define BAR 5e-7
 
-static int open_subjects(void **state) {
-    struct subject *subjects = calloc(RECIPES_COUNT, sizeof(*subjects));
-    struct error err;
-    if (!subjects || network_runtime_open("cpu", 1, &err) != STATUS_OK)
-        return -1;
-    for (size_t i = 0; i < RECIPES_COUNT; i++)
-        subject_open(&subjects[i], &RECIPES[i]);
-    *state = subjects;
-    return 0;
-}
-
-static int close_subjects(void **state) {
-    for (size_t i = 0; i < RECIPES_COUNT; i++)
-        subject_close((struct subject *)*state + i);
-    free(*state);
-    return 0;
-}
-
 static struct course begin(const struct subject *subject, double average) {
     struct network_train_options options = subject_options(subject);
     options.average = average;
@@ -136,5 +118,5 @@ int main(void) {
         cmocka_unit_test(what_is_saved_is_the_mean_of_what_the_steps_passed_through),
         cmocka_unit_test(what_is_evaluated_is_what_is_saved),
     };
-    return cmocka_run_group_tests(tests, open_subjects, close_subjects);
+    return cmocka_run_group_tests(tests, subjects_open, subjects_close);
 }

@@ -9,24 +9,6 @@
 #define EMBEDDING_BAR 1e-5 /* of a component */
 enum { IMAGES = MADE_UP_PEOPLE * MADE_UP_IMAGES, VIT = 0, DLIB = 1 };
 
-static int open_subjects(void **state) {
-    struct subject *subjects = calloc(RECIPES_COUNT, sizeof(*subjects));
-    struct error err;
-    if (!subjects || network_runtime_open("cpu", 1, &err) != STATUS_OK)
-        return -1;
-    for (size_t i = 0; i < RECIPES_COUNT; i++)
-        subject_open(&subjects[i], &RECIPES[i]);
-    *state = subjects;
-    return 0;
-}
-
-static int close_subjects(void **state) {
-    for (size_t i = 0; i < RECIPES_COUNT; i++)
-        subject_close((struct subject *)*state + i);
-    free(*state);
-    return 0;
-}
-
 enum {
     VIT_FACE = 3 * 32 * 32,
     VIT_TOKENS = (4 * 4 + 4) * 32, /* patches and registers; as wide everywhere */
@@ -201,5 +183,5 @@ int main(void) {
         cmocka_unit_test(a_rows_embedding_is_that_of_the_face_wherever_the_cut_is),
         cmocka_unit_test(the_cards_head_is_left_out),
     };
-    return cmocka_run_group_tests(tests, open_subjects, close_subjects);
+    return cmocka_run_group_tests(tests, subjects_open, subjects_close);
 }

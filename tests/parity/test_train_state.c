@@ -14,24 +14,6 @@ static const enum network_train_loss LOSSES[] = {NETWORK_TRAIN_CONTRASTIVE, NETW
                                                  NETWORK_TRAIN_ARCFACE};
 enum { LOSSES_COUNT = sizeof(LOSSES) / sizeof(LOSSES[0]) };
 
-static int open_subjects(void **state) {
-    struct subject *subjects = calloc(RECIPES_COUNT, sizeof(*subjects));
-    struct error err;
-    if (!subjects || network_runtime_open("cpu", 1, &err) != STATUS_OK)
-        return -1;
-    for (size_t i = 0; i < RECIPES_COUNT; i++)
-        subject_open(&subjects[i], &RECIPES[i]);
-    *state = subjects;
-    return 0;
-}
-
-static int close_subjects(void **state) {
-    for (size_t i = 0; i < RECIPES_COUNT; i++)
-        subject_close((struct subject *)*state + i);
-    free(*state);
-    return 0;
-}
-
 static struct network_train_options options_of(const struct subject *subject,
                                                enum network_train_loss loss) {
     struct network_train_options options = subject_options(subject);
@@ -298,5 +280,5 @@ int main(void) {
         cmocka_unit_test(a_state_of_another_training_is_refused),
         cmocka_unit_test(a_damaged_state_is_refused),
     };
-    return cmocka_run_group_tests(tests, open_subjects, close_subjects);
+    return cmocka_run_group_tests(tests, subjects_open, subjects_close);
 }

@@ -1,6 +1,7 @@
 #include "tests/parity/train_course.h"
 
 #include "model/import/vit.h"
+#include "model/network/network.h"
 #include "model/safetensors.h"
 
 #include <fnmatch.h>
@@ -40,6 +41,24 @@ void subject_close(struct subject *s) {
     made_up_people_release(&s->people);
     card_release(&s->card);
     folder_remove(&s->folder);
+}
+
+int subjects_open(void **state) {
+    struct subject *subjects = calloc(RECIPES_COUNT, sizeof(*subjects));
+    struct error err;
+    if (!subjects || network_runtime_open("cpu", 1, &err) != STATUS_OK)
+        return -1;
+    for (size_t i = 0; i < RECIPES_COUNT; i++)
+        subject_open(&subjects[i], &RECIPES[i]);
+    *state = subjects;
+    return 0;
+}
+
+int subjects_close(void **state) {
+    for (size_t i = 0; i < RECIPES_COUNT; i++)
+        subject_close((struct subject *)*state + i);
+    free(*state);
+    return 0;
 }
 
 struct network_train_options subject_options(const struct subject *s) {

@@ -30,6 +30,10 @@ struct subject {
 };
 void subject_open(struct subject *subject, const struct recipe *recipe);
 void subject_close(struct subject *subject);
+/* For cmocka_run_group_tests: every recipe's subject (RECIPES_COUNT) as the state, on one thread of
+ * the CPU, where the same steps give the same bits. */
+int subjects_open(void **state);
+int subjects_close(void **state);
 /* The defaults at the recipe's learning rate. */
 struct network_train_options subject_options(const struct subject *subject);
 

@@ -180,9 +180,9 @@ static void check_history(struct store *store, const char *id) {
             read_member(events[i].data, "status", word, sizeof word);
             read_member(events[i].data, "attempt", attempt, sizeof attempt);
             assert_true(last[0] == '\0' ? strcmp(word, "queued") == 0 : is_allowed(last, word));
-            assert_in_range(atoi(attempt), attempt_last, attempt_last + 1);
-            assert_in_range(atoi(attempt), 1, STORE_ATTEMPTS_MAX);
-            attempt_last = atoi(attempt);
+            assert_in_range(strtol(attempt, NULL, 10), attempt_last, attempt_last + 1);
+            assert_in_range(strtol(attempt, NULL, 10), 1, STORE_ATTEMPTS_MAX);
+            attempt_last = (int)strtol(attempt, NULL, 10);
             memcpy(last, word, sizeof last);
         }
         store_events_release(events, count);
