@@ -41,19 +41,21 @@ static char *render(const struct http_request *request, const char *bytes, size_
     return NULL;
 }
 
+/* Observed before it is sent, as every answer is: who has it may ask for the metrics at once. */
 void early_answer(struct http_request *request, const char *bytes, size_t size) {
     int fd = request->connection->fd;
     size_t rendered = 0;
     char *text = request->response ? render(request, bytes, size, &rendered) : NULL;
+    request->answered_us = clock_monotonic_us();
+    reply_observe(request);
     if (text)
         (void)!send(fd, text, rendered, MSG_DONTWAIT | MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
     free(text);
     http_request_continue(request);
-    request->answered_us = request->dropped_us = clock_monotonic_us();
+    request->dropped_us = clock_monotonic_us();
     request->early = request->linger = true;
     request->phase = PHASE_DROP;
-    reply_observe(request);
     if (request->response)
         MHD_destroy_response(request->response);
     request->response = NULL;
