@@ -6,6 +6,7 @@
 
 #include "model/dataset_manifest.h"
 #include "model/file.h"
+#include "server/write_all.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -142,19 +143,6 @@ static bool has_twin(int fd, const char *file) {
             return true;
     }
     return false;
-}
-
-static bool write_all(int fd, const char *bytes, size_t size) {
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return true;
 }
 
 static enum status copy_bytes(struct extraction *x, const char *name, int fd, uint64_t size) {

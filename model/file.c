@@ -1,5 +1,7 @@
 #include "model/file.h"
 
+#include "server/write_all.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -86,19 +88,6 @@ enum status file_read(const char *path, size_t bytes_max, char **bytes, size_t *
     free(buffer);
     close(fd);
     return status;
-}
-
-static bool write_all(int fd, const char *bytes, size_t size) {
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return true;
 }
 
 enum status file_flush_directory(const char *path, struct error *err) {

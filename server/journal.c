@@ -1,5 +1,7 @@
 #include "server/journal.h"
 
+#include "server/write_all.h"
+
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -177,19 +179,6 @@ static enum status open_file(struct journal *journal, struct error *err) {
 }
 
 /* ---- writing ---- */
-
-static bool write_all(int fd, const char *bytes, size_t size) {
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
 
 static bool flush_folder(const char *path) {
     char folder[PATH_MAX];
