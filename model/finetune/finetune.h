@@ -15,7 +15,7 @@
  *
  * A run goes through the phases of the table below. Whatever it needs to go on after its process
  * has died is in its work directory: CHECKPOINT/, which is replaced as a whole at the end of each
- * epoch and when the run is paused. With one thread, a run that goes on from there gives bit by bit
+ * epoch and when the run is paused. On a CPU a run that goes on from there gives bit by bit
  * what it would have given without the interruption.
  *
  * base_model and compare_to without a version mean the one in use when the run begins: whoever

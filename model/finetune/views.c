@@ -5,14 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many are frozen at once: several batches, which are computed side by side. */
+enum { WINDOW = 4 * NETWORK_TRAIN_FIXED_BATCH };
+
 struct filling {
     const struct views_options *options;
     struct network_train *train;
     struct views *views;
     size_t input_values;
     const uint32_t *images;  /* of the album, by photograph */
-    float *inputs, *outputs; /* (NETWORK_TRAIN_FIXED_BATCH, input or row) */
-    uint32_t places[NETWORK_TRAIN_FIXED_BATCH];
+    float *inputs, *outputs; /* (WINDOW, input or row) */
+    uint32_t places[WINDOW];
     size_t waiting;
 };
 
@@ -44,7 +47,7 @@ static enum status add_photograph(struct filling *filling, const float *input, u
                      image, view, input,
                      filling->inputs + filling->waiting * filling->input_values);
         filling->places[filling->waiting++] = first + view;
-        if (filling->waiting == NETWORK_TRAIN_FIXED_BATCH)
+        if (filling->waiting == WINDOW)
             status = flush(filling, err);
     }
     return status;
@@ -63,10 +66,8 @@ static enum status take_window(void *context, const float *inputs, const size_t 
 static enum status run(struct filling *filling, struct photograph *photographs, size_t count,
                        struct error *err) {
     const struct photographs_taker taker = {take_window, filling};
-    filling->inputs =
-        calloc(NETWORK_TRAIN_FIXED_BATCH * filling->input_values, sizeof(*filling->inputs));
-    filling->outputs =
-        calloc(NETWORK_TRAIN_FIXED_BATCH * filling->views->rows.values, sizeof(*filling->outputs));
+    filling->inputs = calloc(WINDOW * filling->input_values, sizeof(*filling->inputs));
+    filling->outputs = calloc(WINDOW * filling->views->rows.values, sizeof(*filling->outputs));
     enum status status =
         filling->inputs && filling->outputs
             ? photographs_prepare(&filling->options->photographs, filling->options->input,

@@ -47,8 +47,10 @@
  *
  * Nothing else is drawn at random: these networks have no dropout, their norm layers (LayerNorm)
  * compute the same in training as afterwards, and the order of the batches is the caller's. On a
- * CPU with one thread the same weights and batches give the same bits, also through a saved state.
- * On CUDA sums whose order is not fixed differ in the last bits. Device and threads are those of
+ * CPU the same weights and batches give the same bits, also through a saved state and whatever the
+ * number of threads: a batch is computed in shards of eight rows (or as many more as make sixteen
+ * shards), each by one thread, and what they give is added up in their order. On CUDA sums whose
+ * order is not fixed differ in the last bits. Device and threads are those of
  * network_runtime_open, which comes first. One thread at a time per training.
  */
 #ifndef FACEPAIR_MODEL_NETWORK_TRAIN_H

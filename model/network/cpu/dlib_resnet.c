@@ -19,8 +19,8 @@
  */
 #include "model/network/cpu/dlib_resnet.h"
 #include "model/network/cpu/layer.h"
-#include "model/network/cpu/team.h"
 #include "model/network/cpu/vector.h"
+#include "model/network/team.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

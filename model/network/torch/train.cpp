@@ -1,5 +1,6 @@
 /* train.h's functions over libtorch. */
 #include "model/network/train.h"
+#include "model/network/engine.h"
 #include "model/network/torch/guard.h"
 #include "model/network/torch/losses.h"
 #include "model/network/torch/runtime.h"
@@ -12,10 +13,15 @@
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
+#include <torch/csrc/autograd/autograd.h>
 
 namespace {
 
 /* ---- what is refused ---- */
+
+/* A shard is short enough that a thread which waits for the last one waits little, and long enough
+ * that its operations are not lost in calls. */
+constexpr int64_t SHARD_ROWS = 8, SHARDS_MAX = 16;
 
 constexpr double MARGINS_MAX[] = {1000, 1, 1.5}, SCALE_MAX = 1000; /* by loss */
 
@@ -97,29 +103,98 @@ int64_t stage_values(const struct network_train &train, size_t index) {
     return c10::multiply_integers(train.arch->input_shape(index));
 }
 
-at::Tensor embed(const struct network_train &train, const at::Tensor &rows) {
-    return train.arch->run(rows.to(train.device), train.cut, train.arch->stages());
+/* Adds the rows, SHARD_ROWS to a tensor, or so many more that SHARDS_MAX do; borrowed. On a GPU,
+ * which shares out the work itself, all of them are one. */
+void add_shards(const struct network_train &train, const float *rows, int64_t n,
+                std::vector<at::Tensor> &shards) {
+    int64_t values = stage_values(train, train.cut);
+    int64_t each =
+        train.device.is_cpu() ? std::max(SHARD_ROWS, (n + SHARDS_MAX - 1) / SHARDS_MAX) : n;
+    for (int64_t done = 0; done < n; done += each)
+        shards.push_back(
+            stage_input(train, rows + done * values, std::min(each, n - done), train.cut));
 }
 
-at::Tensor loss_of_pairs(const struct network_train &train,
-                         const struct network_train_batch &batch) {
+/* A batch's rows in their order; of pairs the first ones, then the second ones. */
+std::vector<at::Tensor> shards_of(const struct network_train &train,
+                                  const struct network_train_batch &batch) {
+    std::vector<at::Tensor> shards;
+    add_shards(train, batch.identity ? batch.rows : batch.a, batch.n, shards);
+    if (!batch.identity)
+        add_shards(train, batch.b, batch.n, shards);
+    return shards;
+}
+
+/* One tensor of embeddings for each shard. */
+std::vector<at::Tensor> embed_shards(struct network_train &train,
+                                     const std::vector<at::Tensor> &shards) {
+    std::vector<at::Tensor> embeddings(shards.size());
+    train.team.run(shards.size(), [&](size_t shard) {
+        embeddings[shard] =
+            train.arch->run(shards[shard].to(train.device), train.cut, train.arch->stages());
+    });
+    return embeddings;
+}
+
+at::Tensor loss_of_pairs(const struct network_train &train, const struct network_train_batch &batch,
+                         const at::Tensor &both) {
     at::Tensor same =
         at::from_blob(const_cast<uint8_t *>(batch.same), {batch.n}, at::TensorOptions(at::kByte));
-    at::Tensor both = embed(train, at::cat({stage_input(train, batch.a, batch.n, train.cut),
-                                            stage_input(train, batch.b, batch.n, train.cut)}));
     return contrastive_loss(both.narrow(0, 0, batch.n), both.narrow(0, batch.n, batch.n),
                             same.to(train.device, at::kFloat), train.options.margin);
 }
 
-at::Tensor loss_of(const struct network_train &train, const struct network_train_batch &batch) {
+/* embeddings: of all the batch's rows. */
+at::Tensor loss_of(const struct network_train &train, const struct network_train_batch &batch,
+                   const at::Tensor &embeddings) {
     if (!batch.identity)
-        return loss_of_pairs(train, batch);
-    at::Tensor embeddings = embed(train, stage_input(train, batch.rows, batch.n, train.cut));
+        return loss_of_pairs(train, batch, embeddings);
     if (!train.columns.defined())
         return batch_hard_loss(embeddings, batch.identity, train.options.margin);
     std::vector<int64_t> identity(batch.identity, batch.identity + batch.n);
     return margin_softmax_loss(embeddings, train.columns, at::tensor(identity).to(train.device),
                                train.options);
+}
+
+double finite(const at::Tensor &loss) {
+    double value = loss.item<double>();
+    if (!std::isfinite(value))
+        throw std::runtime_error("the loss is not finite");
+    return value;
+}
+
+/* The trained tensors' gradients, from those of the embeddings: of each shard on its own, since the
+ * derivative by a sum's parts is the same. Left where a backward pass would leave them. */
+void differentiate(struct network_train &train, std::vector<at::Tensor> &embeddings,
+                   const at::Tensor &gradient) {
+    std::vector<at::Tensor> parameters;
+    for (const parameter &trained : train.trained)
+        if (!trained.value.is_same(train.columns))
+            parameters.push_back(trained.value);
+    std::vector<at::Tensor> gradients;
+    for (int64_t row = 0; const at::Tensor &shard : embeddings) {
+        gradients.push_back(gradient.narrow(0, row, shard.size(0)));
+        row += shard.size(0);
+    }
+    ordered_sum sum(embeddings.size());
+    train.team.run(embeddings.size(), [&](size_t shard) {
+        sum.add(shard, torch::autograd::grad({embeddings[shard]}, parameters, {gradients[shard]}));
+        embeddings[shard].reset();
+    });
+    for (size_t i = 0; i < parameters.size(); i++)
+        parameters[i].mutable_grad() = sum.sums[i];
+}
+
+double step(struct network_train &train, const struct network_train_batch &batch) {
+    std::vector<at::Tensor> shards = embed_shards(train, shards_of(train, batch));
+    at::Tensor embeddings = at::cat(shards).detach().set_requires_grad(true);
+    at::Tensor loss = loss_of(train, batch, embeddings);
+    double value = finite(loss);
+    train.optimiser.forget_gradients();
+    loss.backward();
+    differentiate(train, shards, embeddings.grad());
+    train.optimiser.step();
+    return value;
 }
 
 /* While it lives the network has the running means of its weights. */
@@ -136,32 +211,31 @@ class with_averages {
     const adam &optimiser;
 };
 
-double finite(const at::Tensor &loss) {
-    double value = loss.item<double>();
-    if (!std::isfinite(value))
-        throw std::runtime_error("the loss is not finite");
-    return value;
-}
-
-/* Stages first … end − 1 of n faces, in batches of one size; the last is filled up with zeros. */
-void run_fixed(const struct network_train &train, const float *in, size_t n, size_t first,
-               size_t end, float *out) {
+/* Stages first … end − 1 of the faces from `start` on, at most one batch's; the rest is zeros. */
+void run_batch(const struct network_train &train, const float *in, size_t start, size_t n,
+               size_t first, size_t end, float *out) {
     size_t in_values = static_cast<size_t>(stage_values(train, first));
     size_t out_values = static_cast<size_t>(stage_values(train, end));
+    size_t count = std::min<size_t>(NETWORK_TRAIN_FIXED_BATCH, n - start);
     std::vector<float> batch(NETWORK_TRAIN_FIXED_BATCH * in_values);
-    for (size_t done = 0; done < n; done += NETWORK_TRAIN_FIXED_BATCH) {
-        size_t count = std::min<size_t>(NETWORK_TRAIN_FIXED_BATCH, n - done);
-        std::fill(std::copy_n(in + done * in_values, count * in_values, batch.begin()), batch.end(),
-                  0.0F);
-        at::Tensor x = stage_input(train, batch.data(), NETWORK_TRAIN_FIXED_BATCH, first);
-        at::Tensor y = train.arch->run(x.to(train.device), first, end).to(at::kCPU).contiguous();
-        std::memcpy(out + done * out_values, y.const_data_ptr<float>(),
-                    count * out_values * sizeof(*out));
-    }
+    std::copy_n(in + start * in_values, count * in_values, batch.begin());
+    at::Tensor x = stage_input(train, batch.data(), NETWORK_TRAIN_FIXED_BATCH, first);
+    at::Tensor y = train.arch->run(x.to(train.device), first, end).to(at::kCPU).contiguous();
+    std::memcpy(out + start * out_values, y.const_data_ptr<float>(),
+                count * out_values * sizeof(*out));
 }
 
-enum status run_frozen(const char *subject, const struct network_train &train, const float *in,
-                       size_t n, size_t first, size_t end, float *out, struct error *err) {
+/* Stages first … end − 1 of n faces, in batches of one size. */
+void run_fixed(struct network_train &train, const float *in, size_t n, size_t first, size_t end,
+               float *out) {
+    size_t batches = (n + NETWORK_TRAIN_FIXED_BATCH - 1) / NETWORK_TRAIN_FIXED_BATCH;
+    train.team.run(batches, [&](size_t batch) {
+        run_batch(train, in, batch * NETWORK_TRAIN_FIXED_BATCH, n, first, end, out);
+    });
+}
+
+enum status run_frozen(const char *subject, struct network_train &train, const float *in, size_t n,
+                       size_t first, size_t end, float *out, struct error *err) {
     return guarded(subject, err, [&] {
         c10::InferenceMode inference;
         runtime_enter_thread();
@@ -208,10 +282,16 @@ enum status begin(const struct card &card, const char *weights_path,
                            .beta2 = options.beta2,
                            .epsilon = options.epsilon,
                            .average = options.average});
-    *train =
-        new network_train{options, card.weights_sha256, std::move(arch),      loaded.parameters(),
-                          trained, std::move(columns),  std::move(optimiser), device,
-                          cut};
+    *train = new network_train{options,
+                               card.weights_sha256,
+                               std::move(arch),
+                               loaded.parameters(),
+                               trained,
+                               std::move(columns),
+                               std::move(optimiser),
+                               device,
+                               cut,
+                               shard_team(device.is_cpu() ? network_runtime_threads() : 1)};
     (*train)->options.trainable = nullptr;
     return STATUS_OK;
 }
@@ -257,12 +337,7 @@ extern "C" enum status network_train_step(struct network_train *train,
         return status;
     return guarded("training", err, [&] {
         runtime_enter_thread();
-        at::Tensor before = loss_of(*train, *batch);
-        double value = finite(before);
-        train->optimiser.forget_gradients();
-        before.backward();
-        train->optimiser.step();
-        *loss = value;
+        *loss = step(*train, *batch);
         return STATUS_OK;
     });
 }
@@ -277,7 +352,8 @@ extern "C" enum status network_train_evaluate(struct network_train *train,
         c10::InferenceMode inference;
         runtime_enter_thread();
         with_averages averages(*train);
-        *loss = finite(loss_of(*train, *batch));
+        at::Tensor embeddings = at::cat(embed_shards(*train, shards_of(*train, *batch)));
+        *loss = finite(loss_of(*train, *batch, embeddings));
         return STATUS_OK;
     });
 }

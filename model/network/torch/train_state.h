@@ -4,6 +4,7 @@
 
 #include "model/network/torch/adam.h"
 #include "model/network/torch/architecture.h"
+#include "model/network/torch/shards.h"
 #include "model/network/train.h"
 
 struct network_train {
@@ -16,6 +17,7 @@ struct network_train {
     adam optimiser;                 /* of `trained`, in that order */
     c10::Device device;
     size_t cut; /* the first stage that is trained */
+    shard_team team;
 };
 
 enum status train_state_save(const struct network_train &train, const char *path,

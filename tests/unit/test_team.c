@@ -1,5 +1,5 @@
 /* Threads that compute together: who is called, on which thread, at which nice value. */
-#include "model/network/cpu/team.h"
+#include "model/network/team.h"
 
 #include <pthread.h>
 #include <setjmp.h>

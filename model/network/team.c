@@ -8,7 +8,7 @@
  * that created the helpers (a network that was warmed up on the disk thread goes to the device
  * worker), the caller replaces them by its own, once.
  */
-#include "model/network/cpu/team.h"
+#include "model/network/team.h"
 
 #include "server/wipe.h"
 
