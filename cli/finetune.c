@@ -21,7 +21,7 @@ struct settings {
     const char *trainable;
     unsigned face, loss, mining, promote;
     int64_t threads, epochs, batch_size, patience, views, seed, cache_bytes_max;
-    double learning_rate, margin, average, scale, factor, colour, rotation, zoom;
+    double learning_rate, margin, average, scale, factor, colour, rotation, zoom, shift;
     bool no_flip, json;
 };
 
@@ -110,8 +110,8 @@ static enum status make_spec(const struct settings *s, const char *model, struct
     p->scale = s->scale;
     p->factor = s->factor;
     p->patience = (uint32_t)s->patience;
-    p->augment =
-        (struct finetune_augment){!s->no_flip, s->colour, s->rotation, s->zoom, (uint32_t)s->views};
+    p->augment = (struct finetune_augment){!s->no_flip, s->colour, s->rotation,
+                                           s->zoom,     s->shift,  (uint32_t)s->views};
     p->seed = (uint64_t)s->seed;
     p->cache_bytes_max = (uint64_t)s->cache_bytes_max;
     spec->face = s->face;
@@ -245,6 +245,8 @@ static int finetune(struct settings *s, int argc, char **argv) {
          .to.real = &s->rotation, .real = {0, 45}},
         {"zoom", "Z", "how far views may differ in size, 0 to 0.5 (0.05)", OPTION_REAL,
          .to.real = &s->zoom, .real = {0, 0.5}},
+        {"shift", "S", "how far views may be moved, of the side, 0 to 0.5 (0)", OPTION_REAL,
+         .to.real = &s->shift, .real = {0, 0.5}},
         {"seed", "N", "of whatever is drawn (1)", OPTION_INTEGER, .to.integer = &s->seed,
          .integer = {0, INT64_C(9007199254740991)}},
         {"cache-bytes", "N", "of rows that may stand in memory; more go to disk (1 GiB)",
@@ -307,6 +309,7 @@ int cli_finetune(int argc, char **argv) {
                                 .factor = p->factor,
                                 .colour = p->augment.colour,
                                 .rotation = p->augment.rotation_degrees,
-                                .zoom = p->augment.scale};
+                                .zoom = p->augment.scale,
+                                .shift = p->augment.shift};
     return finetune(&settings, argc, argv);
 }

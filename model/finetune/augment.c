@@ -1,5 +1,6 @@
-/* Turning, scaling and mirroring are one affine map about the centre, sampled between four pixels.
- * The colours of a pixel p in 0…255, with its grey g (Rec. 601) and the mean grey m of the picture:
+/* Turning, scaling, moving and mirroring are one affine map about the centre, sampled between four
+ * pixels. The colours of a pixel p in 0…255, with its grey g (Rec. 601) and the mean grey m of the
+ * picture:
  *
  *     p ← g + saturation · (p − g);  p ← m + contrast · (p − m);  p ← brightness · p
  *
@@ -14,6 +15,7 @@
 struct draw {
     bool mirrored;
     double turn, scale; /* radians; factor */
+    double right, down; /* of the side */
     double brightness, contrast, saturation;
 };
 
@@ -34,6 +36,8 @@ static struct draw draw_view(const struct finetune_augment *augment, uint64_t se
     draw.brightness = 1 + augment->colour * either_side(&generator);
     draw.contrast = 1 + augment->colour * either_side(&generator);
     draw.saturation = 1 + augment->colour * either_side(&generator);
+    draw.right = augment->shift * either_side(&generator);
+    draw.down = augment->shift * either_side(&generator);
     return draw;
 }
 
@@ -46,7 +50,8 @@ static void move(const struct draw *draw, uint32_t side, const float *face, floa
     size_t plane = (size_t)side * side;
     for (uint32_t y = 0; y < side; y++)
         for (uint32_t x = 0; x < side; x++) {
-            double dx = draw->mirrored ? centre - x : x - centre, dy = y - centre;
+            double dx = (draw->mirrored ? centre - x : x - centre) - draw->right * side;
+            double dy = y - centre - draw->down * side;
             double from_x = clamp(centre + across * dx + down * dy, 0, last);
             double from_y = clamp(centre - down * dx + across * dy, 0, last);
             uint32_t left = (uint32_t)from_x, top = (uint32_t)from_y;

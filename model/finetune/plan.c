@@ -166,6 +166,17 @@ enum status plan_pairs(const struct plan_people *people, const struct parts_pair
 
 /* ---- identities ---- */
 
+/* Behind the only photograph of the person, as another of its views. */
+static void add_other_view(const struct drawing *drawing, uint32_t person) {
+    struct plan *plan = drawing->plan;
+    uint32_t first = drawing->views->first[drawing->people->images[drawing->people->first[person]]];
+    uint32_t view = plan->a[plan->count - 1] - first;
+    view =
+        (view + 1 + random_below(drawing->generator, drawing->per_image - 1)) % drawing->per_image;
+    plan->a[plan->count] = first + view;
+    plan->identity[plan->count++] = person;
+}
+
 /* Up to PLAN_IMAGES_MAX of the person's photographs, each once (a partial shuffle). */
 static void add_person(const struct drawing *drawing, uint32_t person, uint32_t *images) {
     struct plan *plan = drawing->plan;
@@ -180,6 +191,8 @@ static void add_person(const struct drawing *drawing, uint32_t person, uint32_t 
             draw_view(drawing->views, drawing->per_image, image, drawing->generator);
         plan->identity[plan->count++] = person;
     }
+    if (count == 1 && drawing->per_image > 1)
+        add_other_view(drawing, person);
 }
 
 /* Whole people, as many as fit; a batch of one person alone is left out. */
@@ -190,6 +203,7 @@ static void draw_batches(const struct drawing *drawing, uint32_t batch_size, con
     for (uint32_t i = 0; i < drawing->people->people; i++) {
         uint32_t count = images_of(drawing->people, order[i]);
         uint32_t adds = count < PLAN_IMAGES_MAX ? count : PLAN_IMAGES_MAX;
+        adds += count == 1 && drawing->per_image > 1;
         if (plan->count - start + adds > batch_size && in_batch > 1) {
             plan->batch_end[plan->batches++] = start = plan->count;
             in_batch = 0;
@@ -206,7 +220,7 @@ static void draw_batches(const struct drawing *drawing, uint32_t batch_size, con
 enum status plan_identities(const struct plan_people *people, const struct views *views,
                             uint32_t batch_size, struct random_generator *generator,
                             struct plan *plan, struct error *err) {
-    uint32_t images = people->first[people->people];
+    uint32_t images = people->first[people->people] + people->people;
     *plan = (struct plan){.pairs = false};
     uint32_t *order = calloc((size_t)people->people + 1, sizeof(*order));
     uint32_t *room = calloc((size_t)images + 1, sizeof(*room));

@@ -4,7 +4,9 @@
  * Pairs, for the contrastive loss: those of a file; or of every person up to PLAN_GENUINE_MAX pairs
  * of two of their photographs (as many as there are, at most), and as many pairs of two people.
  * People, for mining and the margin softmaxes: of every person up to PLAN_IMAGES_MAX photographs in
- * one batch, which is filled with whole people. Each photograph by one of its views.
+ * one batch, which is filled with whole people. Each photograph by one of its views, and the only
+ * one of a person by two, where it has as many: somebody without a pair would only be pushed away
+ * from the others.
  */
 #ifndef FACEPAIR_MODEL_FINETUNE_PLAN_H
 #define FACEPAIR_MODEL_FINETUNE_PLAN_H

@@ -281,8 +281,8 @@ static void take_scheduler(const struct reading *reading, const struct json_node
 
 static void take_augment(const struct reading *reading, const struct json_node *parameters,
                          struct finetune_augment *augment) {
-    static const char *const KNOWN[] = {"flip",  "colour", "rotation_degrees",
-                                        "scale", "views",  NULL};
+    static const char *const KNOWN[] = {"flip",  "colour", "rotation_degrees", "scale", "shift",
+                                        "views", NULL};
     struct json_node object;
     if (!take_object(reading, parameters, "augment", KNOWN, &object))
         return;
@@ -290,6 +290,7 @@ static void take_augment(const struct reading *reading, const struct json_node *
     take_real(reading, &object, "colour", 0, 1, &augment->colour);
     take_real(reading, &object, "rotation_degrees", 0, 45, &augment->rotation_degrees);
     take_real(reading, &object, "scale", 0, 0.5, &augment->scale);
+    take_real(reading, &object, "shift", 0, 0.5, &augment->shift);
     take_count(reading, &object, "views", 1, FINETUNE_VIEWS_MAX, &augment->views);
 }
 
@@ -426,6 +427,7 @@ void finetune_spec_write_hyperparameters(struct json_writer *json,
     json_write_real(json, "colour", p->augment.colour);
     json_write_real(json, "rotation_degrees", p->augment.rotation_degrees);
     json_write_real(json, "scale", p->augment.scale);
+    json_write_real(json, "shift", p->augment.shift);
     json_write_integer(json, "views", p->augment.views);
     json_write_end(json);
     json_write_integer(json, "seed", (int64_t)p->seed);

@@ -9,7 +9,7 @@
  *        "mining": "none", "margin": 1.0, "average": 0, "scale": 30.0, "trainable": "last_block",
  *        "scheduler": {"factor": 0.1, "patience": 5},
  *        "augment": {"flip": true, "colour": 0.2, "rotation_degrees": 5.0, "scale": 0.05,
- *                    "views": 4},
+ *                    "shift": 0, "views": 4},
  *        "seed": 1, "cache_bytes_max": 4294967296},
  *      "promote": "never", "resume_from": "ft_…", "deadline_s": 86400, "disk_bytes_max": …}
  *
@@ -67,6 +67,7 @@ struct finetune_augment {
     double colour; /* brightness, contrast and saturation × 1 ± up to so much; 0 … 1 */
     double rotation_degrees; /* to either side, at most; 0 … 45 */
     double scale;            /* × 1 ± up to so much; 0 … 0.5 */
+    double shift;            /* to either side and up or down, of the side, at most; 0 … 0.5 */
     uint32_t views;          /* 1 (none but the photograph) … FINETUNE_VIEWS_MAX */
 };
 

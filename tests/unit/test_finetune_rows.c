@@ -19,7 +19,7 @@ static void draw_face(float *face) {
 
 static void the_first_view_is_the_photograph(void **state) {
     (void)state;
-    const struct finetune_augment all = {true, 0.3, 20, 0.2, 4};
+    const struct finetune_augment all = {true, 0.3, 20, 0.2, 0.1, 4};
     float face[3 * PLANE], view[3 * PLANE];
     draw_face(face);
     augment_view(&all, &INPUT, 1, 5, 0, face, view);
@@ -28,7 +28,7 @@ static void the_first_view_is_the_photograph(void **state) {
 
 static void a_view_depends_on_seed_image_and_number_alone(void **state) {
     (void)state;
-    const struct finetune_augment all = {true, 0.3, 20, 0.2, 4};
+    const struct finetune_augment all = {true, 0.3, 20, 0.2, 0.1, 4};
     float face[3 * PLANE], one[3 * PLANE], other[3 * PLANE];
     draw_face(face);
     augment_view(&all, &INPUT, 1, 5, 2, face, one);
@@ -79,13 +79,37 @@ static void colours_stay_within_what_a_pixel_can_be(void **state) {
 
 static void a_picture_of_one_colour_stays_so_however_it_is_turned(void **state) {
     (void)state;
-    const struct finetune_augment move = {.rotation_degrees = 45, .scale = 0.5, .views = 4};
+    const struct finetune_augment move = {
+        .rotation_degrees = 45, .scale = 0.5, .shift = 0.5, .views = 4};
     float face[3 * PLANE], view[3 * PLANE];
     for (int i = 0; i < 3 * PLANE; i++)
         face[i] = (float)(i / PLANE);
     augment_view(&move, &INPUT, 1, 0, 1, face, view);
     for (int i = 0; i < 3 * PLANE; i++)
         assert_true(fabsf(view[i] - face[i]) < 1e-6f);
+}
+
+static void a_shifted_view_is_the_photograph_elsewhere(void **state) {
+    (void)state;
+    const struct finetune_augment shift = {.shift = 0.2, .views = 4};
+    const int middle = SIDE / 2 * SIDE + SIDE / 2;
+    float place[3 * PLANE] = {0}, view[3 * PLANE]; /* x, y and nothing */
+    float farthest[2] = {0, 0};
+    for (int i = 0; i < PLANE; i++) {
+        place[i] = (float)(i % SIDE);
+        place[PLANE + i] = (float)(i / SIDE);
+    }
+    for (uint32_t number = 1; number <= 100; number++) {
+        augment_view(&shift, &INPUT, 1, 0, number, place, view);
+        for (int axis = 0; axis < 2; axis++) {
+            const float *moved = view + axis * PLANE + middle,
+                        *from = place + axis * PLANE + middle;
+            farthest[axis] = fmaxf(farthest[axis], fabsf(moved[0] - from[0]));
+            assert_true(fabsf(moved[1] - from[1] - (moved[0] - from[0])) < 1e-4f);
+        }
+    }
+    for (int axis = 0; axis < 2; axis++)
+        assert_true(farthest[axis] > 0.15f * SIDE && farthest[axis] <= 0.2f * SIDE);
 }
 
 /* ---- rows ---- */
@@ -223,15 +247,19 @@ static void a_batch_of_people_holds_whole_people_of_up_to_four_photographs(void 
             assert_int_equal(plan.identity[i], person_of_row(&fed, plan.a[i]));
             people += i > start && plan.identity[i] != plan.identity[i - 1];
             photographs[plan.identity[i]]++;
-            for (uint32_t j = start; j < i; j++)
-                assert_int_not_equal(plan.a[i] / PER_IMAGE, plan.a[j] / PER_IMAGE);
+            for (uint32_t j = start; j < i; j++) {
+                assert_int_not_equal(plan.a[i], plan.a[j]);
+                assert_true(plan.identity[i] == 0 ||
+                            plan.a[i] / PER_IMAGE != plan.a[j] / PER_IMAGE);
+            }
         }
         assert_true(people >= 2);
         start = end;
     }
+    /* The only photograph of a person is there twice, by two of its views. */
+    static const uint32_t EXPECTED[PEOPLE] = {2, 2, 3, 4, 4, 4};
     for (uint32_t person = 0; person < PEOPLE; person++)
-        assert_true(photographs[person] == 0 ||
-                    photographs[person] == (person < 4 ? person + 1 : PLAN_IMAGES_MAX));
+        assert_true(photographs[person] == 0 || photographs[person] == EXPECTED[person]);
     plan_release(&plan);
 }
 
@@ -242,6 +270,7 @@ int main(void) {
         cmocka_unit_test(half_of_the_views_are_mirrored_where_nothing_else_is_asked_for),
         cmocka_unit_test(colours_stay_within_what_a_pixel_can_be),
         cmocka_unit_test(a_picture_of_one_colour_stays_so_however_it_is_turned),
+        cmocka_unit_test(a_shifted_view_is_the_photograph_elsewhere),
         cmocka_unit_test(rows_stand_in_memory_or_in_a_file_without_a_name),
         cmocka_unit_test(more_rows_than_both_limits_are_refused),
         cmocka_unit_test(as_many_pairs_of_two_people_as_of_one),

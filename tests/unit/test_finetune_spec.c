@@ -82,7 +82,7 @@ static void what_is_written_reads_as_the_same(void **state) {
         "size\":"
         "8,\"learning_rate\":0.01,\"loss\":\"arcface\",\"margin\":0.4,\"scale\":64,\"trainable\":"
         "\"blocks.1?.*\",\"scheduler\":{\"factor\":0.5,\"patience\":2},\"augment\":{\"flip\":false,"
-        "\"colour\":0.1,\"rotation_degrees\":3,\"scale\":0.02,\"views\":2},\"seed\":"
+        "\"colour\":0.1,\"rotation_degrees\":3,\"scale\":0.02,\"shift\":0.03,\"views\":2},\"seed\":"
         "9007199254740991,"
         "\"cache_bytes_max\":0},\"promote\":\"if_better\",\"resume_from\":\"ft_018f\",\"deadline_"
         "s\":"
