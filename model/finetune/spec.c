@@ -27,6 +27,7 @@ void finetune_spec_default(struct finetune_spec *spec) {
     *spec = (struct finetune_spec){.hyperparameters = {.epochs = 20,
                                                        .batch_size = 32,
                                                        .learning_rate = 1e-3,
+                                                       .soup = 1,
                                                        .margin = MARGINS[FINETUNE_CONTRASTIVE],
                                                        .scale = 30,
                                                        .trainable = "last_block",
@@ -266,6 +267,7 @@ static void take_loss(const struct reading *reading, const struct json_node *obj
     p->margin = MARGINS[p->loss];
     take_real(reading, object, "margin", SMALLEST, 1000, &p->margin);
     take_real(reading, object, "average", 0, 0.99999, &p->average);
+    take_count(reading, object, "soup", 1, FINETUNE_SOUP_MAX, &p->soup);
     take_real(reading, object, "scale", SMALLEST, 1000, &p->scale);
 }
 
@@ -296,9 +298,21 @@ static void take_augment(const struct reading *reading, const struct json_node *
 
 static void take_hyperparameters(const struct reading *reading, const struct json_node *root,
                                  struct finetune_hyperparameters *p) {
-    static const char *const KNOWN[] = {
-        "epochs", "batch_size", "learning_rate", "loss",    "mining", "margin",          "average",
-        "scale",  "trainable",  "scheduler",     "augment", "seed",   "cache_bytes_max", NULL};
+    static const char *const KNOWN[] = {"epochs",
+                                        "batch_size",
+                                        "learning_rate",
+                                        "loss",
+                                        "mining",
+                                        "margin",
+                                        "average",
+                                        "soup",
+                                        "scale",
+                                        "trainable",
+                                        "scheduler",
+                                        "augment",
+                                        "seed",
+                                        "cache_bytes_max",
+                                        NULL};
     struct json_node object;
     if (!take_object(reading, root, "hyperparameters", KNOWN, &object))
         return;
@@ -416,6 +430,7 @@ void finetune_spec_write_hyperparameters(struct json_writer *json,
     json_write_text(json, "mining", FINETUNE_MININGS[p->mining]);
     json_write_real(json, "margin", p->margin);
     json_write_real(json, "average", p->average);
+    json_write_integer(json, "soup", p->soup);
     json_write_real(json, "scale", p->scale);
     json_write_text(json, "trainable", p->trainable);
     json_write_object(json, "scheduler");
