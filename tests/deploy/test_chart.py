@@ -144,7 +144,7 @@ def test_probes_stand_outside_the_limits_of_the_public_listener(objects):
 
 def test_a_rollout_takes_no_pod_away_before_another_is_ready(objects):
     strategy = objects["Deployment", "facepair"]["spec"]["strategy"]
-    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}}
     assert objects["PodDisruptionBudget", "facepair"]["spec"]["maxUnavailable"] == 1
 
 
