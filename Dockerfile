@@ -44,7 +44,7 @@ COPY --from=build /out /
 FROM base AS libraries
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 RUN mkdir /libraries && ldd /usr/bin/facepair | awk '$3 ~ "^/lib/x86_64" { print $3 }' \
-    | grep -Ev '/lib(c|m|dl|rt|pthread|resolv|stdc[+][+]|gcc_s)[.]so' | xargs cp -L -t /libraries
+    | grep -Ev '/lib(c|m|dl|rt|util|pthread|resolv|stdc[+][+]|gcc_s)[.]so' | xargs cp -L -t /libraries
 
 # The base says which drivers it needs and asks the container runtime for the GPU; what libtorch computes with is pinned by setup/cuda.
 FROM nvidia/cuda:13.0.1-base-ubuntu24.04 AS cuda
