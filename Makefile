@@ -58,7 +58,7 @@ test: setup-test build models
 	    --output-junit $(CURDIR)/$(BUILD)/junit.xml
 
 check-deploy: setup-test build
-	@cmake --build $(BUILD) --target facepair-stub && tests/deploy/run $(BUILD)
+	@cmake --build $(BUILD) --target facepair-stub store_tool && tests/deploy/run $(BUILD)
 
 image:
 	@tests/image/build

@@ -188,6 +188,9 @@ def test_prometheus_finds_the_metrics(objects):
     services = {name: each for (kind, name), each in objects.items()
                 if kind == "Service" and wanted <= each["metadata"]["labels"].items()}
     assert set(services) == {"facepair-serve-metrics", "facepair-control-metrics"}
-    assert objects["ServiceMonitor", "facepair"]["spec"]["jobLabel"] == "app.kubernetes.io/name"  # job="facepair" in rules
+    monitor = objects["ServiceMonitor", "facepair"]["spec"]
+    assert monitor["jobLabel"] == "app.kubernetes.io/name"  # job="facepair" in rules
+    assert monitor["endpoints"] == [{"port": "metrics", "path": "/metrics", "interval": "15s", "relabelings": [{
+        "sourceLabels": ["__meta_kubernetes_service_label_app_kubernetes_io_component"], "targetLabel": "component"}]}]
     for service in services.values():
         assert [port["name"] for port in service["spec"]["ports"]] == ["metrics"]

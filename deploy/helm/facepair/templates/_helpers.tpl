@@ -123,3 +123,12 @@ livenessProbe:
   persistentVolumeClaim: {claimName: {{ include "facepair.modelsClaim" . }}}
 {{- end }}
 {{- end -}}
+
+{{/* Up at once, down slowly. */}}
+{{- define "facepair.scaling" -}}
+scaleUp:
+  policies: [{type: Percent, value: 100, periodSeconds: 30}]
+scaleDown:
+  stabilizationWindowSeconds: 300
+  policies: [{type: Percent, value: 25, periodSeconds: 60}]
+{{- end -}}
