@@ -5,11 +5,14 @@ CACHE := $(or $(FACEPAIR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facepair)
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp' '*.cu')
 LINE = @printf '  %-16s %s\n'
 
-.PHONY: help setup setup-test setup-cuda build models run test asan fuzz parity-full load bench bench-train bench-peers format format-check lint install clean
+.PHONY: help setup setup-test setup-cuda build models run test check-deploy image fleet asan fuzz parity-full load bench bench-train bench-peers format format-check lint install clean
 
 help:
 	$(LINE) 'make run' 'set up, build and serve on 127.0.0.1:8080 (ARGS="--listen …" passes options)'
 	$(LINE) 'make test' 'set up, build and run the whole suite (FACEPAIR_LFW=FOLDER adds the tests on LFW)'
+	$(LINE) 'make check-deploy' 'chart, manifests, image recipe, alerts and dashboard (downloads about 150 MB)'
+	$(LINE) 'make image' 'the image of the Dockerfile without Docker, and that it answers (needs root)'
+	$(LINE) 'make fleet' 'a control and two serving instances behind HAProxy: promotion, restarts, kills'
 	$(LINE) 'make setup' 'Debian packages, libtorch and the weights (kept in $(CACHE))'
 	$(LINE) 'make setup-cuda' 'besides, what --device cuda:N needs (2.1 GB from PyPI)'
 	$(LINE) 'make build' 'only build: build/facepair'
@@ -53,6 +56,15 @@ run: setup build models
 test: setup-test build models
 	@cmake --build $(BUILD) && ctest --test-dir $(BUILD) --output-on-failure --test-output-size-passed 1000000 \
 	    --output-junit $(CURDIR)/$(BUILD)/junit.xml
+
+check-deploy: setup-test build
+	@cmake --build $(BUILD) --target facepair-stub store_tool && tests/deploy/run $(BUILD)
+
+image:
+	@tests/image/build
+
+fleet: setup-test build models
+	@setup/packages deploy && tests/load/fleet.py --build $(BUILD)
 
 asan: setup-test build models
 	@cmake --preset asan && cmake --build build-asan && ctest --test-dir build-asan --output-on-failure

@@ -12,9 +12,12 @@ static void look(struct service *service, bool counting) {
             const char *state_word = job_state_word((enum job_state)state);
             size_t now = counts[kind][state], before = service->jobs_counted[kind][state];
             metrics_set(service->metrics, METRIC_JOBS, (double)now, kind_word, state_word);
-            if (counting && job_state_is_final((enum job_state)state) && now > before)
-                metrics_add(service->metrics, METRIC_JOBS_FINISHED, (double)(now - before),
-                            kind_word, state_word);
+            if (!job_state_is_final((enum job_state)state))
+                continue;
+            /* From 0 on: of a series that begins with 1, Prometheus sees no increase. */
+            size_t ended = counting && now > before ? now - before : 0;
+            metrics_add(service->metrics, METRIC_JOBS_FINISHED, (double)ended, kind_word,
+                        state_word);
         }
     memcpy(service->jobs_counted, counts, sizeof counts);
 }

@@ -109,6 +109,14 @@ def test_what_the_instance_is(stub):
     assert value(families, "process_resident_memory_bytes") > 0
 
 
+def test_jobs_that_end_are_counted_from_zero_on(stub):
+    """Of a series that begins with 1, rate() and increase() see nothing: the first failed job would raise no alert."""
+    counted = scrape(stub)["facepair_jobs_finished_total"][1]
+    for kind in ("fine_tune", "evaluation", "calibration"):
+        for status in ("succeeded", "failed", "cancelled"):
+            assert counted[("facepair_jobs_finished_total", (("kind", kind), ("status", status)))] == 0
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/nothing/else"])
 def test_unknown_paths_share_one_series(stub, path):
     before = value(scrape(stub), "facepair_http_requests_total", route="unmatched", method="GET", code="404")
