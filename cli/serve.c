@@ -7,7 +7,7 @@
  * its requests are answered, then the other listeners (they have carried the probes until then);
  * the trainer gives back its job meanwhile. When all have ended the loop stops and the program
  * exits 0. A second signal ends it at once, and the kernel tells the trainer. SIGHUP has the
- * callers' keys read anew.
+ * callers' keys and the certificates read anew.
  */
 #include "api/authorize.h"
 #include "api/body.h"
@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/data.h"
 #include "cli/serve_settings.h"
+#include "cli/serve_tls.h"
 #include "cli/trust.h"
 #include "model/network/network.h"
 #include "server/log.h"
@@ -28,16 +29,19 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { LISTENERS = 3, ADDRESS_SIZE = 128 };
+enum { PUBLIC, ADMIN, METRICS, LISTENERS }; /* places of the listeners */
+enum { ADDRESS_SIZE = 128 };
 /* An answer may take this long after its request's own deadline: a stage that has begun is ended.
  */
 enum { ANSWER_GRACE_MS = 10000 };
 
 struct server {
+    const struct serve_settings *settings;
     struct loop *loop;
+    struct tls *tls; /* NULL: none of the listeners speaks it */
     struct service *service;
     struct http_application application;
-    struct http_listener *listeners[LISTENERS]; /* public, admin, metrics; NULL: off */
+    struct http_listener *listeners[LISTENERS]; /* NULL: off */
     unsigned side_listeners;                    /* admin and metrics, while they drain */
     unsigned waits;                             /* what must end before the loop does */
     uv_signal_t terminate, interrupt, hang_up;
@@ -106,14 +110,16 @@ static struct service_options service_options(const struct serve_settings *s, co
 
 static bool is_off(const char *address) { return strcmp(address, "off") == 0; }
 
-static enum status check_addresses(const char *const addresses[LISTENERS], bool open,
-                                   struct error *err) {
-    for (int i = 0; i < LISTENERS; i++)
+static enum status check_addresses(const char *const addresses[LISTENERS],
+                                   const struct serve_settings *s, struct error *err) {
+    for (int i = 0; i < LISTENERS; i++) {
+        bool open = s->insecure || s->keys_file || (i == ADMIN && s->admin_client_ca);
         if (!open && !is_off(addresses[i]) && !http_address_is_loopback(addresses[i]))
             return error_set(err, STATUS_INTERNAL,
                              "%.100s is beyond loopback and no key protects it; --keys-file names "
                              "keys, --insecure listens there all the same",
                              addresses[i]);
+    }
     return STATUS_OK;
 }
 
@@ -132,6 +138,8 @@ static enum status start_listeners(struct server *server, const struct serve_set
             .body_ms_max = (unsigned)s->body_ms,
             .answer_ms_max = TIMEOUT_MS_MAX + ANSWER_GRACE_MS,
             .header_bytes_max = (size_t)s->header_bytes,
+            .tls = i == METRICS && !s->metrics_tls ? NULL : server->tls,
+            .ask_client = i == ADMIN && s->admin_client_ca,
         };
         if (!is_off(addresses[i]))
             status = http_listener_start(&options, &server->application, server->loop,
@@ -225,6 +233,7 @@ static void on_hang_up(uv_signal_t *handle, int number) {
     (void)number;
     struct server *server = handle->data;
     authorize_reload(server->service);
+    serve_tls_reload(server->service, server->settings, server->listeners, LISTENERS);
 }
 
 static void watch_signals(struct server *server) {
@@ -244,7 +253,9 @@ static void watch_signals(struct server *server) {
 
 static enum status start(struct server *server, const struct serve_settings *s, const char *data,
                          const char *const addresses[LISTENERS], struct error *err) {
-    enum status status = network_runtime_open(s->device, (unsigned)s->threads, err);
+    enum status status = serve_tls_read(s, &server->tls, err);
+    if (status == STATUS_OK)
+        status = network_runtime_open(s->device, (unsigned)s->threads, err);
     if (status == STATUS_OK)
         status = trust_modules(&s->trusted_modules, err);
     if (status == STATUS_OK)
@@ -266,10 +277,12 @@ static enum status start(struct server *server, const struct serve_settings *s, 
 }
 
 static void stop(struct server *server) {
-    for (int i = 0; i < LISTENERS; i++)
-        if (server->listeners[i])
-            http_listener_stop(server->listeners[i]);
+    for (int i = 0; i < LISTENERS; i++) {
+        http_listener_stop(server->listeners[i]);
+        server->listeners[i] = NULL; /* for what the disk thread still has to say of them */
+    }
     service_destroy(server->service);
+    tls_release(server->tls);
     if (server->watching) {
         uv_close((uv_handle_t *)&server->terminate, NULL);
         uv_close((uv_handle_t *)&server->interrupt, NULL);
@@ -288,6 +301,7 @@ static void settle_memory(void) {
     mallopt(M_TRIM_THRESHOLD, 4096 * KIB);
     mallopt(M_ARENA_MAX, 4);
     body_wipe_json();
+    tls_wipe_freed();
 }
 
 /* A core would hold the photographs of all requests under way. (LeakSanitizer traces its own
@@ -301,10 +315,10 @@ static void forbid_dumps(void) {
 static int serve(const struct serve_settings *s) {
     const char *admin = s->role == SERVE_SERVE ? "off" : s->admin_listen;
     const char *const addresses[LISTENERS] = {s->listen, admin, s->metrics_listen};
-    struct server server = {.drain_delay_ms = (uint64_t)(s->drain_delay_s * 1000)};
+    struct server server = {.settings = s, .drain_delay_ms = (uint64_t)(s->drain_delay_s * 1000)};
     struct error err;
     char data[DATA_PATH_MAX];
-    enum status status = check_addresses(addresses, s->insecure || s->keys_file, &err);
+    enum status status = check_addresses(addresses, s, &err);
     if (status == STATUS_OK)
         status = data_directory_find(s->data, data, &err);
     if (status == STATUS_OK)
