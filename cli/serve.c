@@ -8,13 +8,18 @@
  * the trainer gives back its job meanwhile. When all have ended the loop stops and the program
  * exits 0. A second signal ends it at once, and the kernel tells the trainer. SIGHUP has the
  * callers' keys and the certificates read anew.
+ *
+ * Before anything is read it has given up what it does not need (cli/serve_sandbox.h).
  */
 #include "api/authorize.h"
 #include "api/body.h"
+#include "api/health.h"
 #include "api/service.h"
 #include "api/supervisor.h"
 #include "cli/command.h"
 #include "cli/data.h"
+#include "cli/notify.h"
+#include "cli/serve_sandbox.h"
 #include "cli/serve_settings.h"
 #include "cli/serve_tls.h"
 #include "cli/trust.h"
@@ -26,7 +31,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { PUBLIC, ADMIN, METRICS, LISTENERS }; /* places of the listeners */
@@ -39,24 +43,31 @@ struct server {
     const struct serve_settings *settings;
     struct loop *loop;
     struct tls *tls; /* NULL: none of the listeners speaks it */
+    struct background_place place;
+    bool keeps_store;
     struct service *service;
     struct http_application application;
+    int bound[LISTENERS];                       /* their sockets, until they are started; 0: none */
     struct http_listener *listeners[LISTENERS]; /* NULL: off */
     unsigned side_listeners;                    /* admin and metrics, while they drain */
     unsigned waits;                             /* what must end before the loop does */
     uv_signal_t terminate, interrupt, hang_up;
     uv_timer_t delay; /* between the signal and the end of accepting */
+    uv_timer_t watchdog;
+    struct notify notify;
     uint64_t drain_delay_ms;
     bool watching, leaving;
 };
 
 static const char *const LISTENER_NAMES[LISTENERS] = {"listen", "admin", "metrics"};
 
-static struct supervisor_options trainer_options(const struct serve_settings *s) {
+static struct supervisor_options trainer_options(const struct serve_settings *s,
+                                                 const struct background_place *place) {
     return (struct supervisor_options){.threads = (unsigned)s->trainer_threads,
                                        .memory_bytes = (uint64_t)s->trainer_memory,
                                        .lease_ms = (uint64_t)s->lease_ms,
-                                       .trusted = s->trusted_modules.values};
+                                       .trusted = s->trusted_modules.values,
+                                       .place = *place};
 }
 
 /* A program that may only read its data serves all the same, as an installed one does. */
@@ -123,6 +134,15 @@ static enum status check_addresses(const char *const addresses[LISTENERS],
     return STATUS_OK;
 }
 
+static enum status bind_listeners(struct server *server, const char *const addresses[LISTENERS],
+                                  struct error *err) {
+    enum status status = STATUS_OK;
+    for (int i = 0; i < LISTENERS && status == STATUS_OK; i++)
+        if (!is_off(addresses[i]))
+            status = http_address_bind(addresses[i], &server->bound[i], err);
+    return status;
+}
+
 static enum status start_listeners(struct server *server, const struct serve_settings *s,
                                    const char *const addresses[LISTENERS], struct error *err) {
     static const unsigned roles[LISTENERS] = {HTTP_PUBLIC, HTTP_ADMIN, HTTP_METRICS};
@@ -132,6 +152,7 @@ static enum status start_listeners(struct server *server, const struct serve_set
         const struct http_listener_options options = {
             .role = roles[i],
             .address = addresses[i],
+            .bound = server->bound[i],
             .connections_max =
                 roles[i] == HTTP_PUBLIC ? (unsigned)s->connections : SIDE_CONNECTIONS,
             .header_ms_max = (unsigned)s->header_ms,
@@ -141,6 +162,7 @@ static enum status start_listeners(struct server *server, const struct serve_set
             .tls = i == METRICS && !s->metrics_tls ? NULL : server->tls,
             .ask_client = i == ADMIN && s->admin_client_ca,
         };
+        server->bound[i] = 0;
         if (!is_off(addresses[i]))
             status = http_listener_start(&options, &server->application, server->loop,
                                          &server->listeners[i], err);
@@ -221,6 +243,7 @@ static void on_signal(uv_signal_t *handle, int number) {
     server->leaving = true;
     log_event(LOG_INFO, "draining", LOG_INT("signal", number),
               LOG_INT("delay_ms", server->drain_delay_ms));
+    notify_say(&server->notify, "STOPPING=1");
     service_leave(server->service);
     http_listener_farewell(server->listeners[0]);
     if (server->drain_delay_ms == 0)
@@ -236,6 +259,14 @@ static void on_hang_up(uv_signal_t *handle, int number) {
     serve_tls_reload(server->service, server->settings, server->listeners, LISTENERS);
 }
 
+/* Systemd starts the program anew once this no longer comes. */
+static void on_watchdog(uv_timer_t *timer) {
+    const struct server *server = timer->data;
+    struct error cause;
+    if (!health_hangs(server->service, &cause))
+        notify_say(&server->notify, "WATCHDOG=1");
+}
+
 static void watch_signals(struct server *server) {
     server->terminate.data = server->interrupt.data = server->hang_up.data = server;
     uv_signal_init(loop_uv(server->loop), &server->terminate);
@@ -243,6 +274,10 @@ static void watch_signals(struct server *server) {
     uv_signal_init(loop_uv(server->loop), &server->hang_up);
     server->delay.data = server;
     uv_timer_init(loop_uv(server->loop), &server->delay);
+    server->watchdog.data = server;
+    uv_timer_init(loop_uv(server->loop), &server->watchdog);
+    if (server->notify.watchdog_ms > 0)
+        uv_timer_start(&server->watchdog, on_watchdog, 0, server->notify.watchdog_ms);
     uv_signal_start(&server->terminate, on_signal, SIGTERM);
     uv_signal_start(&server->interrupt, on_signal, SIGINT);
     uv_signal_start(&server->hang_up, on_hang_up, SIGHUP);
@@ -250,6 +285,21 @@ static void watch_signals(struct server *server) {
 }
 
 /* ---- the run ---- */
+
+/* What only root may do, and then what nobody may do from here on. */
+static enum status give_up(struct server *server, const struct serve_settings *s, const char *data,
+                           const char *const addresses[LISTENERS], struct error *err) {
+    enum status status = bind_listeners(server, addresses, err);
+    background_place_open(&server->place);
+    notify_open(&server->notify);
+    if (status == STATUS_OK)
+        status = serve_give_up(s, err);
+    if (status != STATUS_OK)
+        return status;
+    server->keeps_store = may_keep_store(s, data);
+    serve_confine(s, data, server->keeps_store, server->keeps_store && !s->no_trainer);
+    return STATUS_OK;
+}
 
 static enum status start(struct server *server, const struct serve_settings *s, const char *data,
                          const char *const addresses[LISTENERS], struct error *err) {
@@ -262,9 +312,8 @@ static enum status start(struct server *server, const struct serve_settings *s, 
         status = loop_create(&server->loop, err);
     if (status != STATUS_OK)
         return status;
-    const struct supervisor_options trainer = trainer_options(s);
-    const struct service_options options =
-        service_options(s, data, may_keep_store(s, data), &trainer);
+    const struct supervisor_options trainer = trainer_options(s, &server->place);
+    const struct service_options options = service_options(s, data, server->keeps_store, &trainer);
     status = service_create(&options, server->loop, &server->service, err);
     if (status != STATUS_OK)
         return status;
@@ -280,6 +329,8 @@ static void stop(struct server *server) {
     for (int i = 0; i < LISTENERS; i++) {
         http_listener_stop(server->listeners[i]);
         server->listeners[i] = NULL; /* for what the disk thread still has to say of them */
+        if (server->bound[i] > 0)
+            close(server->bound[i]);
     }
     service_destroy(server->service);
     tls_release(server->tls);
@@ -288,8 +339,12 @@ static void stop(struct server *server) {
         uv_close((uv_handle_t *)&server->interrupt, NULL);
         uv_close((uv_handle_t *)&server->hang_up, NULL);
         uv_close((uv_handle_t *)&server->delay, NULL);
+        uv_close((uv_handle_t *)&server->watchdog, NULL);
     }
     loop_destroy(server->loop);
+    if (server->place.fd >= 0)
+        close(server->place.fd);
+    notify_close(&server->notify);
 }
 
 /* Whatever is as large as a photograph or a pair's chips comes from mmap and goes back to the
@@ -304,28 +359,24 @@ static void settle_memory(void) {
     tls_wipe_freed();
 }
 
-/* A core would hold the photographs of all requests under way. (LeakSanitizer traces its own
- * process, which must be dumpable for that.) */
-static void forbid_dumps(void) {
-#if !defined(__SANITIZE_ADDRESS__)
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
-}
-
 static int serve(const struct serve_settings *s) {
     const char *admin = s->role == SERVE_SERVE ? "off" : s->admin_listen;
     const char *const addresses[LISTENERS] = {s->listen, admin, s->metrics_listen};
-    struct server server = {.settings = s, .drain_delay_ms = (uint64_t)(s->drain_delay_s * 1000)};
+    struct server server = {
+        .settings = s, .place.fd = -1, .drain_delay_ms = (uint64_t)(s->drain_delay_s * 1000)};
     struct error err;
     char data[DATA_PATH_MAX];
     enum status status = check_addresses(addresses, s, &err);
     if (status == STATUS_OK)
         status = data_directory_find(s->data, data, &err);
     if (status == STATUS_OK)
+        status = give_up(&server, s, data, addresses, &err);
+    if (status == STATUS_OK)
         status = start(&server, s, data, addresses, &err);
     if (status == STATUS_OK) {
         watch_signals(&server);
         log_ready(&server, addresses);
+        notify_say(&server.notify, "READY=1");
         loop_run(server.loop);
         log_event(LOG_INFO, "stopped", LOG_BOOL("drained", true));
     }
@@ -340,8 +391,6 @@ int cli_serve(int argc, char **argv) {
         signal(SIGPIPE, SIG_IGN);
         log_set_level((enum log_level)settings.log_level);
         settle_memory();
-        if (!settings.core_dumps)
-            forbid_dumps();
         code = serve(&settings);
     }
     option_list_release(&settings.allowed_hosts);

@@ -2,7 +2,7 @@
  * with them. Private to this folder.
  *
  *   listener.c    the daemon inside the libuv loop; drain and stop
- *   address.c     "127.0.0.1:8080" -> a listening socket
+ *   address.c     "127.0.0.1:8080" -> a bound socket -> a listening one
  *   connection.c  one record for each socket: deadlines, clients that leave
  *   linger.c      bytes that come after the last answer
  *   tls.c         certificates; handshake.c: while they are shown; peer.c: the client's own
@@ -167,8 +167,8 @@ void listener_check_drained(struct http_listener *listener);
 void listener_random(struct http_listener *listener, unsigned char *bytes, size_t size);
 void listener_rejected(struct http_listener *listener, const char *reason);
 
-/* address.c */
-enum status address_listen(const char *address, int *fd, unsigned *port, struct error *err);
+/* address.c: fd is bound to it. */
+enum status address_listen(const char *address, int fd, unsigned *port, struct error *err);
 
 /* connection.c */
 void connection_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,

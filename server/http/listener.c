@@ -177,8 +177,10 @@ enum status http_listener_start(const struct http_listener_options *options,
     listener->loop = loop;
     listener->handshakes_fd = -1;
     listener->tls = tls_acquire(options->tls);
-    int fd = -1;
-    enum status status = address_listen(options->address, &fd, &listener->port, err);
+    int fd = options->bound ? options->bound : -1;
+    enum status status = options->bound ? STATUS_OK : http_address_bind(options->address, &fd, err);
+    if (status == STATUS_OK)
+        status = address_listen(options->address, fd, &listener->port, err);
     if (status == STATUS_OK && listener->tls)
         status = handshakes_open(listener, err);
     if (status != STATUS_OK)

@@ -36,6 +36,7 @@ struct http_application {
 struct http_listener_options {
     unsigned role;       /* HTTP_PUBLIC, HTTP_ADMIN or HTTP_METRICS */
     const char *address; /* "127.0.0.1:8080", "[::1]:0" */
+    int bound;           /* http_address_bind()'s, the listener's from now on; 0: it is bound now */
     unsigned connections_max;
     /* Total deadlines, not inactivity: past one the socket is shut down. A body must also keep to
      * 1 KiB a second. The time that the application takes is its own affair; `answer` begins with
@@ -50,7 +51,10 @@ struct http_listener_options {
 
 struct http_listener;
 
-/* Binds and starts accepting once the loop runs. STATUS_INTERNAL with the address and the cause in
+/* A socket that has the address and refuses connections until a listener is started on it: what
+ * only root may do, and what a sandbox forbids, long before there is anything to answer with. */
+enum status http_address_bind(const char *address, int *fd, struct error *err);
+/* Starts accepting once the loop runs. STATUS_INTERNAL with the address and the cause in
  * err when it cannot. */
 enum status http_listener_start(const struct http_listener_options *options,
                                 const struct http_application *application, struct loop *loop,
