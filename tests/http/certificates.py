@@ -60,10 +60,10 @@ def trusting(authority, certificate=None):
 class TlsService(Service):
     """Its public and admin listeners speak TLS; `context` is what its clients use."""
 
-    def __init__(self, program, data, context, certificate, *options, environment=None):
+    def __init__(self, program, data, context, certificate, *options, environment=None, before=()):
         self.context = context
         super().__init__(program, data, "--tls-certificate", certificate[0], "--tls-key", certificate[1], *options,
-                         environment=environment)
+                         environment=environment, before=before)
 
     def request(self, method, path, body=None, headers=None, port=None, context=None):
         connection = http.client.HTTPSConnection("127.0.0.1", port or self.port, timeout=PATIENCE_S,
