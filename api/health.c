@@ -15,15 +15,21 @@ static void reply_state(struct http_request *request, const char *json) {
     http_reply_static(request, 200, "application/json", json, strlen(json), headers);
 }
 
-/* That this is answered at all shows that the loop moves. The disk thread is not looked at: it
- * waits for disks, and no request does. */
-void health_live(struct http_request *request) {
-    const struct service *service = service_of(request);
+/* The disk thread is not looked at: it waits for disks, and no request does. */
+bool health_hangs(const struct service *service, struct error *cause) {
     uint64_t least_us = service->options.hang_ms * UINT64_C(1000);
-    if (batcher_hangs(service->batcher, least_us))
-        problem_reply(request, STATUS_INTERNAL, &(struct error){"the network hangs"});
-    else if (pool_hangs(service->pool, least_us))
-        problem_reply(request, STATUS_INTERNAL, &(struct error){"a preparation hangs"});
+    bool network = batcher_hangs(service->batcher, least_us);
+    if (!network && !pool_hangs(service->pool, least_us))
+        return false;
+    error_set(cause, STATUS_INTERNAL, network ? "the network hangs" : "a preparation hangs");
+    return true;
+}
+
+/* That this is answered at all shows that the loop moves. */
+void health_live(struct http_request *request) {
+    struct error cause;
+    if (health_hangs(service_of(request), &cause))
+        problem_reply(request, STATUS_INTERNAL, &cause);
     else
         reply_state(request, "{\"status\":\"live\"}");
 }

@@ -262,7 +262,9 @@ static void start_child(struct supervisor *supervisor) {
     supervisor->cancelling[0] = '\0';
     supervisor->started_us = clock_monotonic_us();
     supervisor->child_handles = 2;
+    background_place_worst(&supervisor->options.place);
     int failure = uv_spawn(loop, &supervisor->child, &options);
+    background_place_own(&supervisor->options.place);
     if (failure) {
         uv_close((uv_handle_t *)&supervisor->child, closed_childs);
         uv_close((uv_handle_t *)&supervisor->pipe, closed_childs);

@@ -7,15 +7,21 @@
  * its requests are answered, then the other listeners (they have carried the probes until then);
  * the trainer gives back its job meanwhile. When all have ended the loop stops and the program
  * exits 0. A second signal ends it at once, and the kernel tells the trainer. SIGHUP has the
- * callers' keys read anew.
+ * callers' keys and the certificates read anew.
+ *
+ * Before anything is read it has given up what it does not need (cli/serve_sandbox.h).
  */
 #include "api/authorize.h"
 #include "api/body.h"
+#include "api/health.h"
 #include "api/service.h"
 #include "api/supervisor.h"
 #include "cli/command.h"
 #include "cli/data.h"
+#include "cli/notify.h"
+#include "cli/serve_sandbox.h"
 #include "cli/serve_settings.h"
+#include "cli/serve_tls.h"
 #include "cli/trust.h"
 #include "model/network/network.h"
 #include "server/log.h"
@@ -25,34 +31,43 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
-enum { LISTENERS = 3, ADDRESS_SIZE = 128 };
+enum { PUBLIC, ADMIN, METRICS, LISTENERS }; /* places of the listeners */
+enum { ADDRESS_SIZE = 128 };
 /* An answer may take this long after its request's own deadline: a stage that has begun is ended.
  */
 enum { ANSWER_GRACE_MS = 10000 };
 
 struct server {
+    const struct serve_settings *settings;
     struct loop *loop;
+    struct tls *tls; /* NULL: none of the listeners speaks it */
+    struct background_place place;
+    bool keeps_store;
     struct service *service;
     struct http_application application;
-    struct http_listener *listeners[LISTENERS]; /* public, admin, metrics; NULL: off */
+    int bound[LISTENERS];                       /* their sockets, until they are started; 0: none */
+    struct http_listener *listeners[LISTENERS]; /* NULL: off */
     unsigned side_listeners;                    /* admin and metrics, while they drain */
     unsigned waits;                             /* what must end before the loop does */
     uv_signal_t terminate, interrupt, hang_up;
     uv_timer_t delay; /* between the signal and the end of accepting */
+    uv_timer_t watchdog;
+    struct notify notify;
     uint64_t drain_delay_ms;
     bool watching, leaving;
 };
 
 static const char *const LISTENER_NAMES[LISTENERS] = {"listen", "admin", "metrics"};
 
-static struct supervisor_options trainer_options(const struct serve_settings *s) {
+static struct supervisor_options trainer_options(const struct serve_settings *s,
+                                                 const struct background_place *place) {
     return (struct supervisor_options){.threads = (unsigned)s->trainer_threads,
                                        .memory_bytes = (uint64_t)s->trainer_memory,
                                        .lease_ms = (uint64_t)s->lease_ms,
-                                       .trusted = s->trusted_modules.values};
+                                       .trusted = s->trusted_modules.values,
+                                       .place = *place};
 }
 
 /* A program that may only read its data serves all the same, as an installed one does. */
@@ -106,15 +121,26 @@ static struct service_options service_options(const struct serve_settings *s, co
 
 static bool is_off(const char *address) { return strcmp(address, "off") == 0; }
 
-static enum status check_addresses(const char *const addresses[LISTENERS], bool open,
-                                   struct error *err) {
-    for (int i = 0; i < LISTENERS; i++)
+static enum status check_addresses(const char *const addresses[LISTENERS],
+                                   const struct serve_settings *s, struct error *err) {
+    for (int i = 0; i < LISTENERS; i++) {
+        bool open = s->insecure || s->keys_file || (i == ADMIN && s->admin_client_ca);
         if (!open && !is_off(addresses[i]) && !http_address_is_loopback(addresses[i]))
             return error_set(err, STATUS_INTERNAL,
                              "%.100s is beyond loopback and no key protects it; --keys-file names "
                              "keys, --insecure listens there all the same",
                              addresses[i]);
+    }
     return STATUS_OK;
+}
+
+static enum status bind_listeners(struct server *server, const char *const addresses[LISTENERS],
+                                  struct error *err) {
+    enum status status = STATUS_OK;
+    for (int i = 0; i < LISTENERS && status == STATUS_OK; i++)
+        if (!is_off(addresses[i]))
+            status = http_address_bind(addresses[i], &server->bound[i], err);
+    return status;
 }
 
 static enum status start_listeners(struct server *server, const struct serve_settings *s,
@@ -126,13 +152,17 @@ static enum status start_listeners(struct server *server, const struct serve_set
         const struct http_listener_options options = {
             .role = roles[i],
             .address = addresses[i],
+            .bound = server->bound[i],
             .connections_max =
                 roles[i] == HTTP_PUBLIC ? (unsigned)s->connections : SIDE_CONNECTIONS,
             .header_ms_max = (unsigned)s->header_ms,
             .body_ms_max = (unsigned)s->body_ms,
             .answer_ms_max = TIMEOUT_MS_MAX + ANSWER_GRACE_MS,
             .header_bytes_max = (size_t)s->header_bytes,
+            .tls = i == METRICS && !s->metrics_tls ? NULL : server->tls,
+            .ask_client = i == ADMIN && s->admin_client_ca,
         };
+        server->bound[i] = 0;
         if (!is_off(addresses[i]))
             status = http_listener_start(&options, &server->application, server->loop,
                                          &server->listeners[i], err);
@@ -213,6 +243,7 @@ static void on_signal(uv_signal_t *handle, int number) {
     server->leaving = true;
     log_event(LOG_INFO, "draining", LOG_INT("signal", number),
               LOG_INT("delay_ms", server->drain_delay_ms));
+    notify_say(&server->notify, "STOPPING=1");
     service_leave(server->service);
     http_listener_farewell(server->listeners[0]);
     if (server->drain_delay_ms == 0)
@@ -225,6 +256,15 @@ static void on_hang_up(uv_signal_t *handle, int number) {
     (void)number;
     struct server *server = handle->data;
     authorize_reload(server->service);
+    serve_tls_reload(server->service, server->settings, server->listeners, LISTENERS);
+}
+
+/* Systemd starts the program anew once this no longer comes. */
+static void on_watchdog(uv_timer_t *timer) {
+    const struct server *server = timer->data;
+    struct error cause;
+    if (!health_hangs(server->service, &cause))
+        notify_say(&server->notify, "WATCHDOG=1");
 }
 
 static void watch_signals(struct server *server) {
@@ -234,6 +274,10 @@ static void watch_signals(struct server *server) {
     uv_signal_init(loop_uv(server->loop), &server->hang_up);
     server->delay.data = server;
     uv_timer_init(loop_uv(server->loop), &server->delay);
+    server->watchdog.data = server;
+    uv_timer_init(loop_uv(server->loop), &server->watchdog);
+    if (server->notify.watchdog_ms > 0)
+        uv_timer_start(&server->watchdog, on_watchdog, 0, server->notify.watchdog_ms);
     uv_signal_start(&server->terminate, on_signal, SIGTERM);
     uv_signal_start(&server->interrupt, on_signal, SIGINT);
     uv_signal_start(&server->hang_up, on_hang_up, SIGHUP);
@@ -242,18 +286,34 @@ static void watch_signals(struct server *server) {
 
 /* ---- the run ---- */
 
+/* What only root may do, and then what nobody may do from here on. */
+static enum status give_up(struct server *server, const struct serve_settings *s, const char *data,
+                           const char *const addresses[LISTENERS], struct error *err) {
+    enum status status = bind_listeners(server, addresses, err);
+    background_place_open(&server->place);
+    notify_open(&server->notify);
+    if (status == STATUS_OK)
+        status = serve_give_up(s, err);
+    if (status != STATUS_OK)
+        return status;
+    server->keeps_store = may_keep_store(s, data);
+    serve_confine(s, data, server->keeps_store, server->keeps_store && !s->no_trainer);
+    return STATUS_OK;
+}
+
 static enum status start(struct server *server, const struct serve_settings *s, const char *data,
                          const char *const addresses[LISTENERS], struct error *err) {
-    enum status status = network_runtime_open(s->device, (unsigned)s->threads, err);
+    enum status status = serve_tls_read(s, &server->tls, err);
+    if (status == STATUS_OK)
+        status = network_runtime_open(s->device, (unsigned)s->threads, err);
     if (status == STATUS_OK)
         status = trust_modules(&s->trusted_modules, err);
     if (status == STATUS_OK)
         status = loop_create(&server->loop, err);
     if (status != STATUS_OK)
         return status;
-    const struct supervisor_options trainer = trainer_options(s);
-    const struct service_options options =
-        service_options(s, data, may_keep_store(s, data), &trainer);
+    const struct supervisor_options trainer = trainer_options(s, &server->place);
+    const struct service_options options = service_options(s, data, server->keeps_store, &trainer);
     status = service_create(&options, server->loop, &server->service, err);
     if (status != STATUS_OK)
         return status;
@@ -266,17 +326,25 @@ static enum status start(struct server *server, const struct serve_settings *s, 
 }
 
 static void stop(struct server *server) {
-    for (int i = 0; i < LISTENERS; i++)
-        if (server->listeners[i])
-            http_listener_stop(server->listeners[i]);
+    for (int i = 0; i < LISTENERS; i++) {
+        http_listener_stop(server->listeners[i]);
+        server->listeners[i] = NULL; /* for what the disk thread still has to say of them */
+        if (server->bound[i] > 0)
+            close(server->bound[i]);
+    }
     service_destroy(server->service);
+    tls_release(server->tls);
     if (server->watching) {
         uv_close((uv_handle_t *)&server->terminate, NULL);
         uv_close((uv_handle_t *)&server->interrupt, NULL);
         uv_close((uv_handle_t *)&server->hang_up, NULL);
         uv_close((uv_handle_t *)&server->delay, NULL);
+        uv_close((uv_handle_t *)&server->watchdog, NULL);
     }
     loop_destroy(server->loop);
+    if (server->place.fd >= 0)
+        close(server->place.fd);
+    notify_close(&server->notify);
 }
 
 /* Whatever is as large as a photograph or a pair's chips comes from mmap and goes back to the
@@ -288,30 +356,27 @@ static void settle_memory(void) {
     mallopt(M_TRIM_THRESHOLD, 4096 * KIB);
     mallopt(M_ARENA_MAX, 4);
     body_wipe_json();
-}
-
-/* A core would hold the photographs of all requests under way. (LeakSanitizer traces its own
- * process, which must be dumpable for that.) */
-static void forbid_dumps(void) {
-#if !defined(__SANITIZE_ADDRESS__)
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
+    tls_wipe_freed();
 }
 
 static int serve(const struct serve_settings *s) {
     const char *admin = s->role == SERVE_SERVE ? "off" : s->admin_listen;
     const char *const addresses[LISTENERS] = {s->listen, admin, s->metrics_listen};
-    struct server server = {.drain_delay_ms = (uint64_t)(s->drain_delay_s * 1000)};
+    struct server server = {
+        .settings = s, .place.fd = -1, .drain_delay_ms = (uint64_t)(s->drain_delay_s * 1000)};
     struct error err;
     char data[DATA_PATH_MAX];
-    enum status status = check_addresses(addresses, s->insecure || s->keys_file, &err);
+    enum status status = check_addresses(addresses, s, &err);
     if (status == STATUS_OK)
         status = data_directory_find(s->data, data, &err);
+    if (status == STATUS_OK)
+        status = give_up(&server, s, data, addresses, &err);
     if (status == STATUS_OK)
         status = start(&server, s, data, addresses, &err);
     if (status == STATUS_OK) {
         watch_signals(&server);
         log_ready(&server, addresses);
+        notify_say(&server.notify, "READY=1");
         loop_run(server.loop);
         log_event(LOG_INFO, "stopped", LOG_BOOL("drained", true));
     }
@@ -326,8 +391,6 @@ int cli_serve(int argc, char **argv) {
         signal(SIGPIPE, SIG_IGN);
         log_set_level((enum log_level)settings.log_level);
         settle_memory();
-        if (!settings.core_dumps)
-            forbid_dumps();
         code = serve(&settings);
     }
     option_list_release(&settings.allowed_hosts);

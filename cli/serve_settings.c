@@ -41,6 +41,17 @@ struct serve_settings serve_settings_default(void) {
     };
 }
 
+/* What no option says alone; NULL: nothing. */
+static const char *find_mistake(const struct serve_settings *s) {
+    if (!s->tls_certificate != !s->tls_key)
+        return "--tls-certificate and --tls-key need each other";
+    if (s->admin_client_ca && !s->tls_certificate)
+        return "--admin-client-ca needs --tls-certificate";
+    if (s->metrics_tls && !s->tls_certificate)
+        return "--metrics-tls needs --tls-certificate";
+    return NULL;
+}
+
 #define TEXT(name, argument, help, field)                                                          \
     { name, argument, help, OPTION_STRING, .to.string = &s->field }
 #define WHOLE(name, argument, help, field, low, high)                                              \
@@ -79,6 +90,10 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
          OPTION_FLAG, .to.flag = &s->insecure},
         {"core-dumps", NULL, "let a crash write a core, which may hold photographs and embeddings",
          OPTION_FLAG, .to.flag = &s->core_dumps},
+        TEXT("user", "NAME", "become this user once the ports are bound; for root", user),
+        {"no-sandbox", NULL,
+         "keep the files and system calls that the user may use but this program needs not",
+         OPTION_FLAG, .to.flag = &s->no_sandbox},
         {"log-level", "LEVEL", "debug, info, warn, error or off (info)", OPTION_CHOICE,
          .to.choice = &s->log_level, .choices = LOG_LEVELS},
         WHOLE("connections", "N", "connections of the public listener (1024)", connections, 1,
@@ -111,6 +126,17 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
             "the callers' keys, made by `facepair key`; read anew at SIGHUP (none: no key is asked "
             "for)",
             keys_file),
+        TEXT("tls-certificate", "FILE",
+             "PEM, the server's own first: the public and the admin listener speak TLS; read anew "
+             "at SIGHUP (none: plain HTTP)",
+             tls_certificate),
+        TEXT("tls-key", "FILE", "PEM, its key", tls_key),
+        TEXT("admin-client-ca", "FILE",
+             "PEM: the admin listener serves only who has a certificate of these authorities "
+             "(none: asks for no certificate)",
+             admin_client_ca),
+        {"metrics-tls", NULL, "the listener of --metrics-listen speaks TLS too", OPTION_FLAG,
+         .to.flag = &s->metrics_tls},
         TEXT("audit", "FILE",
              "record every decision and change in this file, chained by hashes; - is stdout (none)",
              audit),
@@ -150,5 +176,10 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
         .count = OPTIONS_COUNT(table),
     };
     struct options_arguments arguments;
-    return options_parse(&options, argc, argv, &arguments, code);
+    if (!options_parse(&options, argc, argv, &arguments, code))
+        return false;
+    const char *mistake = find_mistake(s);
+    if (mistake)
+        *code = options_mistake(&options, "%s", mistake);
+    return !mistake;
 }

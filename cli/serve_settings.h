@@ -11,8 +11,11 @@ enum serve_role { SERVE_ALL, SERVE_SERVE, SERVE_CONTROL };
 struct serve_settings {
     const char *listen, *admin_listen, *metrics_listen;
     const char *data, *model, *device;
+    const char *user;
     const char *keys_file, *token_key_file, *audit;
-    bool insecure, allow_raw_embeddings, no_trainer, core_dumps;
+    const char *tls_certificate, *tls_key, *admin_client_ca;
+    bool metrics_tls;
+    bool insecure, allow_raw_embeddings, no_trainer, core_dumps, no_sandbox;
     unsigned log_level, role; /* enum serve_role */
     double default_max_fmr, drain_delay_s, hang_s;
     int64_t threads, prepare_threads;

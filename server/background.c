@@ -28,14 +28,27 @@ static void step_back(void) {
 }
 
 static void be_first_to_go(void) {
-    static const char most[] = "1000";
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    ssize_t written = write(fd, most, sizeof most - 1);
-    (void)written;
-    close(fd);
+    struct background_place place;
+    background_place_open(&place);
+    background_place_worst(&place);
+    if (place.fd >= 0)
+        close(place.fd);
 }
+
+void background_place_open(struct background_place *place) {
+    place->fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    ssize_t size = place->fd < 0 ? 0 : read(place->fd, place->own, sizeof place->own - 1);
+    place->own[size < 0 ? 0 : size] = '\0';
+}
+
+static void place_set(const struct background_place *place, const char *text) {
+    if (place->fd >= 0)
+        (void)!pwrite(place->fd, text, strlen(text), 0);
+}
+
+void background_place_worst(const struct background_place *place) { place_set(place, "1000"); }
+
+void background_place_own(const struct background_place *place) { place_set(place, place->own); }
 
 /* What RLIMIT_DATA counts so far: the sixth number of statm, in pages. */
 static uint64_t memory_now(void) {

@@ -21,4 +21,14 @@ struct background {
  * as it is, but for the parent: STATUS_INTERNAL when that is gone already. */
 enum status background_become(const struct background *background, struct error *err);
 
+/* This process's own place among those that go when memory ends, kept open for when a sandbox lets
+ * nobody write there any more. What it starts while it has the worst one inherits that. */
+struct background_place {
+    int fd; /* -1: it cannot be changed */
+    char own[8];
+};
+void background_place_open(struct background_place *place);
+void background_place_worst(const struct background_place *place);
+void background_place_own(const struct background_place *place);
+
 #endif

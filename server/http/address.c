@@ -41,7 +41,7 @@ static socklen_t address_size(const union address *address) {
     return address->any.sa_family == AF_INET6 ? sizeof address->v6 : sizeof address->v4;
 }
 
-enum status address_listen(const char *text, int *out, unsigned *port, struct error *err) {
+enum status http_address_bind(const char *text, int *out, struct error *err) {
     union address address;
     if (!address_parse(text, &address))
         return error_set(err, STATUS_INTERNAL,
@@ -50,15 +50,21 @@ enum status address_listen(const char *text, int *out, unsigned *port, struct er
     int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
     if (fd < 0)
         return error_set(err, STATUS_INTERNAL, "No socket for %s: %s.", text, strerror(errno));
-    socklen_t size = address_size(&address);
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, &address.any, size) != 0 || listen(fd, BACKLOG) != 0 ||
-        getsockname(fd, &address.any, &size) != 0) {
+        bind(fd, &address.any, address_size(&address)) != 0) {
         int cause = errno;
         close(fd);
         return error_set(err, STATUS_INTERNAL, "Cannot listen on %s: %s.", text, strerror(cause));
     }
     *out = fd;
+    return STATUS_OK;
+}
+
+enum status address_listen(const char *text, int fd, unsigned *port, struct error *err) {
+    union address address;
+    socklen_t size = sizeof address;
+    if (listen(fd, BACKLOG) != 0 || getsockname(fd, &address.any, &size) != 0)
+        return error_set(err, STATUS_INTERNAL, "Cannot listen on %s: %s.", text, strerror(errno));
     *port = ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
     return STATUS_OK;
 }

@@ -36,10 +36,13 @@ static void connection_started(struct http_listener *listener, struct MHD_Connec
     if (!connection)
         return; /* exchange_begin() finds no record and the connection is closed */
     connection->listener = listener;
+    connection->mhd = mhd;
     connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->began_us = clock_monotonic_us();
     LIST_INSERT_HEAD(&listener->connections, connection, entry);
     listener->connections_count++;
+    if (listener->tls)
+        tls_begin(connection);
 }
 
 static void connection_closed(struct http_listener *listener, struct connection *connection) {
@@ -47,6 +50,9 @@ static void connection_closed(struct http_listener *listener, struct connection 
         return;
     LIST_REMOVE(connection, entry);
     listener->connections_count--;
+    if (connection->tls && !connection->greeted && !connection->given_up)
+        listener_rejected(listener, "handshake");
+    tls_release(connection->tls);
     /* At its limit the daemon has stopped listening, and only its next run begins again. */
     listener_wake(listener);
     free(connection);

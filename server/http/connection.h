@@ -2,9 +2,10 @@
  * with them. Private to this folder.
  *
  *   listener.c    the daemon inside the libuv loop; drain and stop
- *   address.c     "127.0.0.1:8080" -> a listening socket
+ *   address.c     "127.0.0.1:8080" -> a bound socket -> a listening one
  *   connection.c  one record for each socket: deadlines, clients that leave
  *   linger.c      bytes that come after the last answer
+ *   tls.c         certificates; handshake.c: while they are shown; peer.c: the client's own
  *   exchange.c    libmicrohttpd's handler: header, body, answer, in this order
  *   head.c        what is decided from the header alone; guard.c, route.c, media type
  *   body.c        collects a body under its limits; multipart.c, disposition.c, buffer.c
@@ -22,7 +23,9 @@
 #include "server/http/multipart.h"
 #include "server/http/reply.h"
 #include "server/http/request.h"
+#include "server/http/tls.h"
 
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <sys/queue.h>
 #include <uv.h>
@@ -107,11 +110,17 @@ struct http_request {
 struct connection {
     LIST_ENTRY(connection) entry;
     struct http_listener *listener;
+    struct MHD_Connection *mhd;
     struct http_request *request; /* NULL between requests */
     int fd;
     uint64_t began_us;      /* when the header that is awaited began; 0: not yet */
     uint64_t idle_since_us; /* when the last exchange ended */
     bool given_up;          /* past a deadline and shut down */
+    bool greeted;           /* a request has begun */
+    struct tls *tls;        /* what it began with; NULL: plain */
+    bool parked;            /* suspended until its handshake goes on */
+    bool peer_verified;     /* the client's certificate; `peer` is its name */
+    char peer[HTTP_CALLER_SIZE];
 };
 
 struct lingering {
@@ -127,6 +136,7 @@ struct http_listener {
     const struct http_application *application;
     struct loop *loop;
     struct MHD_Daemon *daemon;
+    struct tls *tls; /* for those that come; NULL: plain */
     unsigned port;
     uv_poll_t poll;
     uv_timer_t timer, sweep;
@@ -141,6 +151,8 @@ struct http_listener {
     size_t connections_count, accepted;
     LIST_HEAD(, lingering) lingers;
     size_t lingers_count;
+    uv_poll_t handshakes; /* with TLS only */
+    int handshakes_fd;
     bool farewell, draining;
     void (*drained)(void *context);
     void *drained_context;
@@ -155,8 +167,8 @@ void listener_check_drained(struct http_listener *listener);
 void listener_random(struct http_listener *listener, unsigned char *bytes, size_t size);
 void listener_rejected(struct http_listener *listener, const char *reason);
 
-/* address.c */
-enum status address_listen(const char *address, int *fd, unsigned *port, struct error *err);
+/* address.c: fd is bound to it. */
+enum status address_listen(const char *address, int fd, unsigned *port, struct error *err);
 
 /* connection.c */
 void connection_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
@@ -168,6 +180,22 @@ void connection_close_idle(struct http_listener *listener);
 void linger_start(struct http_listener *listener, int fd);
 void linger_sweep(struct http_listener *listener, uint64_t now_us);
 void linger_stop_all(struct http_listener *listener);
+
+/* tls.c */
+void tls_begin(struct connection *connection);
+gnutls_session_t tls_session(const struct connection *connection);
+/* Past libmicrohttpd, which is sending nothing; behind it the sending side is shut. */
+void tls_send_last(struct connection *connection, const char *bytes, size_t size);
+
+/* handshake.c */
+enum status handshakes_open(struct http_listener *listener, struct error *err);
+void handshakes_watch(struct http_listener *listener);
+void handshakes_resume_all(struct http_listener *listener); /* before the daemon stops */
+void handshakes_stop(struct http_listener *listener);       /* and after it */
+void handshake_begin(struct connection *connection, gnutls_session_t session);
+
+/* peer.c: STATUS_UNAUTHORIZED, STATUS_INSUFFICIENT_SCOPE. */
+enum status peer_check(struct http_request *request, struct error *err);
 
 /* exchange.c */
 void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *mhd);

@@ -6,7 +6,8 @@
  * empty then; what would not fit is cut with the connection.
  *
  * Behind the answer the sending side is shut, so that its end is seen, and what still comes is
- * dropped for HTTP_DROP_US_MAX. (TLS inside this process would need another way.)
+ * dropped for HTTP_DROP_US_MAX. With TLS it is the session that it is written to, as the next of
+ * its records.
  */
 #include "server/http/connection.h"
 
@@ -48,7 +49,9 @@ void early_answer(struct http_request *request, const char *bytes, size_t size) 
     char *text = request->response ? render(request, bytes, size, &rendered) : NULL;
     request->answered_us = clock_monotonic_us();
     reply_observe(request);
-    if (text)
+    if (text && request->connection->tls)
+        tls_send_last(request->connection, text, rendered);
+    else if (text)
         (void)!send(fd, text, rendered, MSG_DONTWAIT | MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
     free(text);

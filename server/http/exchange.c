@@ -33,6 +33,7 @@ void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *mhd) {
     const char *question = uri ? strchr(uri, '?') : NULL;
     request->query = question && question[1] != '\0';
     connection->request = request;
+    connection->greeted = true;
     metrics_add(listener->application->metrics, METRIC_HTTP_IN_FLIGHT, 1);
     return request;
 }

@@ -1,6 +1,6 @@
 /* What is decided from a request's header alone, before a byte of the body is read, in this order:
- * framing, guards, route, who calls, the body's encoding, type and length, the application's
- * admission.
+ * framing, guards, route, who calls (certificate, then key), the body's encoding, type and length,
+ * the application's admission.
  *
  * Framing comes first because libmicrohttpd accepts much that servers and proxies read in
  * different ways: two Content-Lengths, Content-Length with Transfer-Encoding, blanks before a
@@ -172,6 +172,11 @@ enum status head_check(struct http_request *request, struct error *err) {
     if (route != STATUS_OK) {
         *err = route_err;
         return route;
+    }
+    if (!probe) {
+        status = peer_check(request, err);
+        if (status != STATUS_OK)
+            return status;
     }
     if (!probe && request->listener->application->authorize) {
         status = request->listener->application->authorize(request, err);

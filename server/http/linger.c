@@ -69,6 +69,8 @@ void linger_sweep(struct http_listener *listener, uint64_t now_us) {
         struct lingering *next = LIST_NEXT(linger, entry);
         if (now_us > linger->until_us)
             linger_stop(linger);
+        else
+            shutdown(linger->fd, SHUT_WR); /* with TLS libmicrohttpd leaves this to close() */
         linger = next;
     }
 }

@@ -20,6 +20,7 @@
 #include "server/clock.h"
 
 #include <assert.h>
+#include <gnutls/abstract.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -106,16 +107,36 @@ static size_t unescape_nothing(void *cls, struct MHD_Connection *mhd, char *text
     return strlen(text);
 }
 
+/* libmicrohttpd wants to know of a certificate. Every session is given its own (tls_begin), or, for
+ * want of memory, none. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *names, int names_count,
+                          const gnutls_pk_algorithm_t *algorithms, int algorithms_count,
+                          gnutls_pcert_st **certificates, unsigned *certificates_count,
+                          gnutls_privkey_t *key) {
+    (void)session, (void)names, (void)names_count, (void)algorithms, (void)algorithms_count;
+    (void)certificates, (void)certificates_count, (void)key;
+    return -1;
+}
+
+static const char TLS_PRIORITIES[] =
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:"
+    "-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:%SERVER_PRECEDENCE";
+
 static enum status daemon_start(struct http_listener *listener, int fd, struct error *err) {
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)no_certificate},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
     listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, exchange_handle, listener,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (listener->tls ? MHD_USE_TLS : 0), 0, NULL, NULL,
+        exchange_handle, listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
         listener->options.connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)HTTP_KEEPALIVE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HTTP_CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, listener,
         MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, listener, MHD_OPTION_URI_LOG_CALLBACK,
         exchange_begin, listener, MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
-        MHD_OPTION_END);
+        MHD_OPTION_ARRAY, listener->tls ? tls : plain, MHD_OPTION_END);
     if (!listener->daemon)
         return error_set(err, STATUS_INTERNAL, "libmicrohttpd does not start on %s.",
                          listener->options.address);
@@ -139,20 +160,29 @@ static void handles_open(struct http_listener *listener, int epoll_fd) {
     uv_timer_start(&listener->sweep, on_sweep, HTTP_SWEEP_MS, HTTP_SWEEP_MS);
     uv_prepare_start(&listener->prepare, on_prepare);
     uv_check_start(&listener->check, on_check);
+    if (listener->tls)
+        handshakes_watch(listener);
 }
 
 enum status http_listener_start(const struct http_listener_options *options,
                                 const struct http_application *application, struct loop *loop,
                                 struct http_listener **out, struct error *err) {
     assert(options->connections_max > 0 && options->header_bytes_max > 0);
+    assert(options->tls || !options->ask_client);
     struct http_listener *listener = calloc(1, sizeof *listener);
     if (!listener)
         return error_set(err, STATUS_INTERNAL, "Out of memory.");
     listener->options = *options;
     listener->application = application;
     listener->loop = loop;
-    int fd = -1;
-    enum status status = address_listen(options->address, &fd, &listener->port, err);
+    listener->handshakes_fd = -1;
+    listener->tls = tls_acquire(options->tls);
+    int fd = options->bound ? options->bound : -1;
+    enum status status = options->bound ? STATUS_OK : http_address_bind(options->address, &fd, err);
+    if (status == STATUS_OK)
+        status = address_listen(options->address, fd, &listener->port, err);
+    if (status == STATUS_OK && listener->tls)
+        status = handshakes_open(listener, err);
     if (status != STATUS_OK)
         goto fail_listen;
     status = daemon_start(listener, fd, err);
@@ -165,8 +195,12 @@ enum status http_listener_start(const struct http_listener_options *options,
     return STATUS_OK;
 
 fail_daemon:
-    close(fd);
+    if (listener->tls)
+        close(listener->handshakes_fd);
 fail_listen:
+    if (fd >= 0)
+        close(fd);
+    tls_release(listener->tls);
     free(listener);
     return status;
 }
@@ -179,6 +213,14 @@ void listener_check_drained(struct http_listener *listener) {
     void (*drained)(void *) = listener->drained;
     listener->drained = NULL;
     drained(listener->drained_context);
+}
+
+void http_listener_renew(struct http_listener *listener, struct tls *tls) {
+    if (!listener->tls)
+        return;
+    tls_acquire(tls);
+    tls_release(listener->tls);
+    listener->tls = tls;
 }
 
 void http_listener_farewell(struct http_listener *listener) { listener->farewell = true; }
@@ -215,6 +257,9 @@ void http_listener_stop(struct http_listener *listener) {
     uv_close((uv_handle_t *)&listener->prepare, on_closed);
     uv_close((uv_handle_t *)&listener->check, on_closed);
     linger_stop_all(listener);
+    handshakes_resume_all(listener);
     MHD_stop_daemon(listener->daemon);
     linger_stop_all(listener); /* those that the last answers began */
+    handshakes_stop(listener);
+    tls_release(listener->tls);
 }

@@ -6,6 +6,7 @@
 #define FACEPAIR_SERVER_HTTP_LISTENER_H
 
 #include "server/http/request.h"
+#include "server/http/tls.h"
 #include "server/loop.h"
 #include "server/metrics.h"
 
@@ -35,22 +36,33 @@ struct http_application {
 struct http_listener_options {
     unsigned role;       /* HTTP_PUBLIC, HTTP_ADMIN or HTTP_METRICS */
     const char *address; /* "127.0.0.1:8080", "[::1]:0" */
+    int bound;           /* http_address_bind()'s, the listener's from now on; 0: it is bound now */
     unsigned connections_max;
     /* Total deadlines, not inactivity: past one the socket is shut down. A body must also keep to
      * 1 KiB a second. The time that the application takes is its own affair; `answer` begins with
      * its reply. */
     unsigned header_ms_max, body_ms_max, answer_ms_max;
     size_t header_bytes_max;
+    struct tls *tls; /* NULL: plain; else the listener holds it too */
+    /* Asks for a certificate, and serves nothing but probes to who has none of tls->client_ca: 401
+     * without one, 403 with one that is not accepted. Keys are asked for all the same. */
+    bool ask_client;
 };
 
 struct http_listener;
 
-/* Binds and starts accepting once the loop runs. STATUS_INTERNAL with the address and the cause in
+/* A socket that has the address and refuses connections until a listener is started on it: what
+ * only root may do, and what a sandbox forbids, long before there is anything to answer with. */
+enum status http_address_bind(const char *address, int *fd, struct error *err);
+/* Starts accepting once the loop runs. STATUS_INTERNAL with the address and the cause in
  * err when it cannot. */
 enum status http_listener_start(const struct http_listener_options *options,
                                 const struct http_application *application, struct loop *loop,
                                 struct http_listener **listener, struct error *err);
 unsigned http_listener_port(const struct http_listener *listener); /* the port bound, for port 0 */
+/* Connections that come from now on speak TLS with this, which the listener holds too; those that
+ * are there end with their next answer. A listener that is plain stays so. */
+void http_listener_renew(struct http_listener *listener, struct tls *tls);
 /* From now on every answer says Connection: close, so that callers go elsewhere with their next
  * request; connections are accepted as before. */
 void http_listener_farewell(struct http_listener *listener);

@@ -32,6 +32,11 @@ static bool changes_something(const char *method) {
            strcmp(method, "DELETE") == 0;
 }
 
+/* Another certificate, or another authority for clients', has come into force. */
+static bool is_outdated(const struct http_request *request) {
+    return request->connection->tls != request->listener->tls;
+}
+
 static void set_headers(struct http_request *request, const char *content_type,
                         const struct http_header *headers) {
     set(request, "X-Request-Id", request->id);
@@ -41,7 +46,7 @@ static void set_headers(struct http_request *request, const char *content_type,
         set(request, "Cache-Control", "no-store");
     if (request->response_status == 405)
         set(request, "Allow", request->allow);
-    if (request->close || request->listener->farewell)
+    if (request->close || request->listener->farewell || is_outdated(request))
         set(request, "Connection", "close");
     set_cors(request);
     for (; headers && headers->name; headers++)

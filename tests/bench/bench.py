@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import pathlib
-import random
 import re
 import statistics
 import subprocess
@@ -19,7 +18,6 @@ import tempfile
 import load
 
 PAIRS = 40
-STUB_IMAGE_BYTES = 20_000  # two of them: a body of 40 KB
 LONG_SIDE_MIN = 960  # what the server asks the decoder for (FACE_LONG_SIDE)
 BENCH = load.TREE / "tests" / "bench"
 
@@ -103,18 +101,10 @@ def stub_server(build, folder):
     return load.facepair(build, "tests/facepair-stub", load.small_model(pathlib.Path(folder) / "data"))
 
 
-def write_stub_body(folder):
-    """Random bytes, as a compressed photograph's are: they have their share of what a boundary begins with."""
-    bodies = pathlib.Path(folder) / "stub"
-    photograph = b"\xff\xd8\xff" + random.Random(1).randbytes(STUB_IMAGE_BYTES - 3)
-    load.write_bodies(bodies, [load.multipart([], [("image1", photograph), ("image2", photograph)])])
-    return bodies
-
-
 def bench_stub(build, rounds):
     figures = Figures()
     with tempfile.TemporaryDirectory() as folder, stub_server(build, folder) as stub:
-        bodies = write_stub_body(folder)
+        bodies = load.write_stub_body(folder)
         for _ in range(rounds):
             measure_http(figures, "stub", stub, bodies, 1)
     return report_stub(figures)
@@ -180,7 +170,7 @@ def main():
         print(f"{len(kept)} {what}; {cores} cores; start to first answer {real.ready_after_s:.2f} s; {options.rounds} rounds", flush=True)
         real_bodies = pathlib.Path(folder) / "real"
         load.write_bodies(real_bodies, [body for _, body in kept])
-        stub_bodies = write_stub_body(folder)
+        stub_bodies = load.write_stub_body(folder)
         for _ in range(options.rounds):
             measure_round(figures, programs, images, onnx_python,
                           lambda: measure_http(figures, "verify", real, real_bodies, len(kept)), cores)

@@ -2,6 +2,8 @@
 import json
 import os
 import pathlib
+import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +13,7 @@ import urllib.request
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 BOUNDARY = "facepair-bench-boundary"
+STUB_IMAGE_BYTES = 20_000  # two of them: a body of 40 KB
 SIDE_LEAST = 16  # of a network's input (model/card.c)
 
 
@@ -62,6 +65,14 @@ def write_bodies(folder, bodies):
     for number, body in enumerate(bodies, 1):
         (folder / f"{number}.body").write_bytes(body)
     return len(bodies)
+
+
+def write_stub_body(folder):
+    """Random bytes, as a compressed photograph's are: they have their share of what a boundary begins with."""
+    bodies = pathlib.Path(folder) / "stub"
+    photograph = b"\xff\xd8\xff" + random.Random(1).randbytes(STUB_IMAGE_BYTES - 3)
+    write_bodies(bodies, [multipart([], [("image1", photograph), ("image2", photograph)])])
+    return bodies
 
 
 def post(url, body):
@@ -150,13 +161,13 @@ def small_model(folder):
     (version / "model.json").write_text(json.dumps(card))
     (version.parent / "active").write_text("1\n")
     for name in ("weights.safetensors", "evaluation.json"):
-        (version / name).symlink_to(real / "1" / name)
+        shutil.copy(real / "1" / name, version / name)
     (folder / "face").symlink_to(TREE / "data" / "face")
     return folder
 
 
-def facepair(build, program="facepair", data=TREE / "data"):
+def facepair(build, program="facepair", data=TREE / "data", options=()):
     """Our server on free ports. It logs warnings only: a bench measures no terminal."""
     url, admin = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     command = [str(build / program), "serve", "--listen", url[7:], "--admin-listen", admin]
-    return Server(command + ["--data", str(data), "--log-level", "warn"], url, "/readyz")
+    return Server(command + ["--data", str(data), "--log-level", "warn", *options], url, "/readyz")

@@ -29,11 +29,11 @@ def clean_environment():
 
 
 class Service:
-    """`facepair serve` on free ports. stop() ends it and returns its exit code."""
+    """`facepair serve` on free ports. stop() ends it and returns its exit code. before: the program's own arguments."""
 
-    def __init__(self, program, data, *options, environment=None):
+    def __init__(self, program, data, *options, environment=None, before=()):
         ports = {"FACEPAIR_LISTEN": "127.0.0.1:0", "FACEPAIR_ADMIN_LISTEN": "127.0.0.1:0"}  # an option wins over them
-        self.process = subprocess.Popen([program, "serve", "--data", data, *options], stderr=subprocess.PIPE,
+        self.process = subprocess.Popen([program, *before, "serve", "--data", data, *options], stderr=subprocess.PIPE,
                                         env=clean_environment() | ports | (environment or {}))
         self.log = []
         self._ready = queue.Queue()

@@ -1,0 +1,62 @@
+#include "cli/serve_tls.h"
+
+#include "api/disk.h"
+#include "server/log.h"
+
+#include <stdlib.h>
+
+enum status serve_tls_read(const struct serve_settings *s, struct tls **tls, struct error *err) {
+    const struct tls_files files = {
+        .certificate = s->tls_certificate, .key = s->tls_key, .client_ca = s->admin_client_ca};
+    *tls = NULL;
+    return files.certificate ? tls_read(&files, tls, err) : STATUS_OK;
+}
+
+struct reload {
+    struct disk_task task; /* first: work() and back() get it */
+    const struct serve_settings *settings;
+    struct http_listener *const *listeners;
+    size_t count;
+    struct tls *tls;
+    enum status status;
+    struct error err;
+};
+
+static void read_anew(struct disk_task *task) {
+    struct reload *reload = (struct reload *)task;
+    reload->status = serve_tls_read(reload->settings, &reload->tls, &reload->err);
+}
+
+static void put_in_force(struct disk_task *task) {
+    struct reload *reload = (struct reload *)task;
+    if (reload->status == STATUS_OK) {
+        for (size_t i = 0; i < reload->count; i++)
+            if (reload->listeners[i])
+                http_listener_renew(reload->listeners[i], reload->tls);
+        tls_release(reload->tls);
+        log_event(LOG_INFO, "certificate_reloaded",
+                  LOG_STR("file", reload->settings->tls_certificate));
+    } else {
+        log_event(LOG_ERROR, "certificate_not_reloaded", LOG_STR("detail", reload->err.detail));
+    }
+    free(reload);
+}
+
+void serve_tls_reload(struct service *service, const struct serve_settings *settings,
+                      struct http_listener *const *listeners, size_t count) {
+    if (!settings->tls_certificate)
+        return;
+    struct reload *reload = calloc(1, sizeof *reload);
+    if (reload) {
+        *reload =
+            (struct reload){.task = {.service = service, .work = read_anew, .back = put_in_force},
+                            .settings = settings,
+                            .listeners = listeners,
+                            .count = count};
+        if (disk_submit(&reload->task))
+            return;
+    }
+    free(reload);
+    log_event(LOG_ERROR, "certificate_not_reloaded",
+              LOG_STR("detail", "too much waits for the disk"));
+}
