@@ -293,15 +293,17 @@ static enum status settle(struct subjects *subjects, const struct subject_try *m
     return query_run(&query, NULL, err);
 }
 
-static enum status count_refusal(struct subjects *subjects, const char *subject,
+static enum status count_refusal(struct subjects *subjects, const char *subject, unsigned *refusals,
                                  struct error *err) {
     struct query query =
         query_open(subjects->store, "INSERT INTO subjects (subject, refusals, refused_ms)"
                                     " VALUES (?, 1, ?) ON CONFLICT (subject) DO UPDATE"
                                     " SET refusals = refusals + 1, refused_ms = "
-                                    "excluded.refused_ms");
+                                    "excluded.refused_ms RETURNING refusals");
     query_bind_text(&query, subject);
     query_bind_integer(&query, (int64_t)subjects->store->now_ms());
+    if (query_row(&query))
+        *refusals = (unsigned)query_integer(&query);
     return query_run(&query, NULL, err);
 }
 
@@ -329,8 +331,9 @@ static enum status let_go(struct subjects *subjects, const struct subject_try *m
 }
 
 enum status subjects_decide(struct subjects *subjects, const struct subject_try *made,
-                            enum subject_outcome outcome, struct error *err) {
+                            enum subject_outcome outcome, unsigned *refusals, struct error *err) {
     bool first = false;
+    *refusals = 0;
     if (made->is_retry)
         return STATUS_OK;
     if (outcome == SUBJECT_UNDECIDED)
@@ -339,7 +342,7 @@ enum status subjects_decide(struct subjects *subjects, const struct subject_try 
     if (status != STATUS_OK || !first)
         return status;
     return outcome == SUBJECT_REFUSED
-               ? count_refusal(subjects, made->subject, err)
+               ? count_refusal(subjects, made->subject, refusals, err)
                : forget(subjects, made->subject, subjects->options.refusals_max, err);
 }
 

@@ -83,9 +83,9 @@ enum status subjects_try(struct subjects *subjects, const char *subject, size_t 
                          unsigned *wait_s, struct error *err);
 
 enum subject_outcome { SUBJECT_MATCHED, SUBJECT_REFUSED, SUBJECT_UNDECIDED };
-/* Once for each try that was made. */
+/* Once for each try that was made. *refusals: in a row, with this one; 0: it is no further one. */
 enum status subjects_decide(struct subjects *subjects, const struct subject_try *made,
-                            enum subject_outcome outcome, struct error *err);
+                            enum subject_outcome outcome, unsigned *refusals, struct error *err);
 
 struct subject_state {
     unsigned refusals; /* in a row */

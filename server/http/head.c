@@ -1,6 +1,6 @@
 /* What is decided from a request's header alone, before a byte of the body is read, in this order:
- * framing, guards, route, who calls, the body's encoding, type and length, the application's
- * admission.
+ * framing, guards, route, whose address, who calls, the body's encoding, type and length, the
+ * application's admission.
  *
  * Framing comes first because libmicrohttpd accepts much that servers and proxies read in
  * different ways: two Content-Lengths, Content-Length with Transfer-Encoding, blanks before a
@@ -11,6 +11,7 @@
  */
 #include "server/http/connection.h"
 
+#include "server/clock.h"
 #include "server/http/disposition.h"
 
 #include <inttypes.h>
@@ -145,6 +146,23 @@ static enum status check_stream(struct http_request *request, struct error *err)
     return STATUS_OK;
 }
 
+/* Who may call and may not is found out as often as the address may ask. */
+static enum status check_address(struct http_request *request, struct error *err) {
+    struct http_listener *listener = request->listener;
+    unsigned wait_s;
+    if (!listener->clients && !listener->options.addresses.logged)
+        return STATUS_OK;
+    request->client = forwarded_client(request);
+    if (!listener->clients ||
+        clients_may_ask(listener->clients, &request->client, clock_monotonic_us(), &wait_s))
+        return STATUS_OK;
+    http_request_set_retry_after(request, wait_s);
+    listener_rejected(listener, "address_rate");
+    return error_set(err, STATUS_RATE_LIMITED,
+                     "The limit of requests from one address is reached; try again after "
+                     "Retry-After seconds.");
+}
+
 static bool is_preflight(const struct http_request *request) {
     return strcmp(request->method, "OPTIONS") == 0 && request->allow[0] &&
            guard_allowed_origin(request) &&
@@ -162,6 +180,11 @@ enum status head_check(struct http_request *request, struct error *err) {
     bool probe = request->endpoint && request->endpoint->probe;
     if (!probe && request->listener->application->guard_hosts) {
         status = guard_check(request, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    if (!probe) {
+        status = check_address(request, err);
         if (status != STATUS_OK)
             return status;
     }

@@ -108,8 +108,8 @@ static size_t unescape_nothing(void *cls, struct MHD_Connection *mhd, char *text
 
 static enum status daemon_start(struct http_listener *listener, int fd, struct error *err) {
     listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, exchange_handle, listener,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, connection_policy, listener, exchange_handle,
+        listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
         listener->options.connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)HTTP_KEEPALIVE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HTTP_CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, listener,
@@ -141,6 +141,11 @@ static void handles_open(struct http_listener *listener, int epoll_fd) {
     uv_check_start(&listener->check, on_check);
 }
 
+static void destroy(struct http_listener *listener) {
+    clients_destroy(listener->clients);
+    free(listener);
+}
+
 enum status http_listener_start(const struct http_listener_options *options,
                                 const struct http_application *application, struct loop *loop,
                                 struct http_listener **out, struct error *err) {
@@ -151,8 +156,17 @@ enum status http_listener_start(const struct http_listener_options *options,
     listener->options = *options;
     listener->application = application;
     listener->loop = loop;
+    const struct clients_limits *limits = &options->addresses.limits;
+    enum status status = STATUS_INTERNAL;
     int fd = -1;
-    enum status status = address_listen(options->address, &fd, &listener->port, err);
+    if (limits->connections_max > 0 || limits->rate.per_s > 0) {
+        listener->clients = clients_create(limits);
+        if (!listener->clients) {
+            error_set(err, STATUS_INTERNAL, "Out of memory.");
+            goto fail_listen;
+        }
+    }
+    status = address_listen(options->address, &fd, &listener->port, err);
     if (status != STATUS_OK)
         goto fail_listen;
     status = daemon_start(listener, fd, err);
@@ -167,7 +181,7 @@ enum status http_listener_start(const struct http_listener_options *options,
 fail_daemon:
     close(fd);
 fail_listen:
-    free(listener);
+    destroy(listener);
     return status;
 }
 
@@ -197,7 +211,7 @@ void http_listener_drain(struct http_listener *listener, void (*drained)(void *c
 void listener_handle_closed(struct http_listener *listener) {
     assert(listener->handles > 0);
     if (--listener->handles == 0 && listener->stopped)
-        free(listener);
+        destroy(listener);
 }
 
 static void on_closed(uv_handle_t *handle) { listener_handle_closed(handle->data); }

@@ -5,6 +5,7 @@
 #ifndef FACEPAIR_SERVER_HTTP_LISTENER_H
 #define FACEPAIR_SERVER_HTTP_LISTENER_H
 
+#include "server/http/clients.h"
 #include "server/http/request.h"
 #include "server/loop.h"
 #include "server/metrics.h"
@@ -32,6 +33,16 @@ struct http_application {
     bool guard_hosts; /* false only with --insecure or keys */
 };
 
+/* What is asked of the address that a request comes from. */
+struct http_address_options {
+    struct clients_limits limits;
+    /* Proxies: what they say in X-Forwarded-For is believed (forwarded.c), and no limit is on their
+     * own connections. Borrowed. */
+    const struct ip_range *trusted;
+    size_t trusted_count;
+    bool logged; /* the log tells of each request whose it was */
+};
+
 struct http_listener_options {
     unsigned role;       /* HTTP_PUBLIC, HTTP_ADMIN or HTTP_METRICS */
     const char *address; /* "127.0.0.1:8080", "[::1]:0" */
@@ -41,6 +52,7 @@ struct http_listener_options {
      * its reply. */
     unsigned header_ms_max, body_ms_max, answer_ms_max;
     size_t header_bytes_max;
+    struct http_address_options addresses;
 };
 
 struct http_listener;

@@ -7,7 +7,8 @@ import pytest
 import service as under_test
 from test_errors import OPERATIONS, port_of
 
-SCOPES = ["verify", "embed", "embed:raw", "models:read", "metrics:read", "datasets:write", "jobs:write", "models:promote"]
+SCOPES = ["verify", "embed", "embed:raw", "models:read", "metrics:read", "datasets:write", "jobs:write", "models:promote",
+          "subjects:write"]
 SCOPED = [(path, method, operation["security"][0]["bearer"][0]) for path, method, operation in OPERATIONS
           if "security" in operation]
 PAIR = [("image1", b"first"), ("image2", b"second")]

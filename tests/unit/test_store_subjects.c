@@ -81,8 +81,9 @@ static enum status try_subject(struct subjects *subjects, const char *subject,
 static void decide(struct subjects *subjects, const struct subject_try *made,
                    enum subject_outcome outcome) {
     struct error err = {""};
+    unsigned refusals;
     assert_ok(subjects_begin(subjects, outcome == SUBJECT_REFUSED, &err), &err);
-    assert_ok(subjects_decide(subjects, made, outcome, &err), &err);
+    assert_ok(subjects_decide(subjects, made, outcome, &refusals, &err), &err);
     assert_ok(subjects_end(subjects, STATUS_OK, &err), &err);
 }
 
