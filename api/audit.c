@@ -2,6 +2,7 @@
 
 #include "server/clock.h"
 #include "server/journal.h"
+#include "server/log.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -90,6 +91,13 @@ bool audit_decision(const struct work *work, const struct verdict *verdict) {
     return end(service, json);
 }
 
+/* What an operator did is done by now: that its line is lost is told by the log alone. */
+static void end_change(struct service *service, struct json_writer *json,
+                       const struct http_request *request) {
+    if (!end(service, json))
+        log_event(LOG_ERROR, "audit_lost", LOG_STR("request_id", http_request_id(request)));
+}
+
 static bool is_printable(const char *text) {
     for (; *text; text++)
         if (*text <= 0x20 || *text >= 0x7f)
@@ -97,8 +105,6 @@ static bool is_printable(const char *text) {
     return true;
 }
 
-/* What an operator did is done when this is called: a line that is lost is told by the log alone.
- */
 void audit_answered(const struct http_request *request, unsigned status) {
     struct service *service = http_request_application(request)->context;
     const struct http_endpoint *endpoint = http_request_endpoint(request);
@@ -114,7 +120,7 @@ void audit_answered(const struct http_request *request, unsigned status) {
     if (parameter && is_printable(parameter))
         json_write_text(json, "parameter", parameter);
     json_write_integer(json, "status", status);
-    (void)end(service, json);
+    end_change(service, json, request);
 }
 
 void audit_lifted(const struct http_request *request, const char *subject, size_t size,
@@ -125,5 +131,5 @@ void audit_lifted(const struct http_request *request, const char *subject, size_
         return;
     write_subject(json, service, subject, size);
     json_write_integer(json, "refusals", refusals);
-    (void)end(service, json);
+    end_change(service, json, request);
 }

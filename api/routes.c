@@ -78,7 +78,7 @@ static const char *const LIST_QUERY[] = {"limit", "after", NULL};
         .rights = SCOPE_JOBS_WRITE, .query = LIST_QUERY, .admit = errand_admit,                    \
         .finish = events_show, .abandon = events_abandon, .release = events_release                \
     }
-#define OF_SUBJECTS(path_, finish_)                                                                \
+#define SUBJECT(path_, finish_)                                                                    \
     {                                                                                              \
         .method = "POST", .path = (path_), .route = (path_), .listeners = HTTP_ADMIN,              \
         .rights = SCOPE_SUBJECTS_WRITE, .admit = subjects_admit, .finish = (finish_),              \
@@ -113,8 +113,8 @@ static const struct http_endpoint ENDPOINTS[] = {
     TELL("/admin/v1/fine-tunes/{job}/resume", jobs_resume),
     FOLLOW("/admin/v1/fine-tunes/{job}/events"),
     ASK("/admin/v1/fine-tunes/{job}/checkpoints", NULL, SCOPE_JOBS_WRITE, jobs_checkpoints),
-    OF_SUBJECTS("/admin/v1/subjects/show", subjects_show),
-    OF_SUBJECTS("/admin/v1/subjects/lift", subjects_lift_lock),
+    SUBJECT("/admin/v1/subjects/show", subjects_show),
+    SUBJECT("/admin/v1/subjects/lift", subjects_lift_lock),
     GET("/metrics", SCRAPE, SCOPE_METRICS_READ, health_metrics),
     PROBE("/livez", "/livez", health_live),
     PROBE("/healthz", "/livez", health_live),
