@@ -3,11 +3,11 @@
  * application's admission.
  *
  * Framing comes first because libmicrohttpd accepts much that servers and proxies read in
- * different ways: two Content-Lengths, Content-Length with Transfer-Encoding, blanks before a
- * colon (the header is then another one to it). Each is refused and its connection closed, so that
- * no byte after such a header is ever taken for a request. What cannot be seen through its API,
- * and is harmless alone: bare LF as a line end, a folded header line (read as one line), a NUL (the
- * value ends there), chunk extensions (ignored).
+ * different ways: two Content-Lengths, Content-Length with Transfer-Encoding, two keys, blanks
+ * before a colon (the header is then another one to it). Each is refused and its connection closed,
+ * so that no byte after such a header is ever taken for a request. What cannot be seen through its
+ * API, and is harmless alone: bare LF as a line end, a folded header line (read as one line), a NUL
+ * (the value ends there), chunk extensions (ignored).
  */
 #include "server/http/connection.h"
 
@@ -20,7 +20,7 @@
 #include <strings.h>
 
 struct scan {
-    unsigned hosts, lengths, encodings;
+    unsigned hosts, lengths, encodings, credentials;
     bool malformed, chunked, content_encoding, expects_continue;
     const char *length;
 };
@@ -53,7 +53,9 @@ static enum MHD_Result scan_header(void *cls, enum MHD_ValueKind kind, const cha
     } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
         scan->encodings++;
         scan->chunked = strcasecmp(value, "chunked") == 0;
-    } else if (strcasecmp(name, "Content-Encoding") == 0)
+    } else if (strcasecmp(name, "Authorization") == 0 || strcasecmp(name, "X-Api-Key") == 0)
+        scan->credentials++;
+    else if (strcasecmp(name, "Content-Encoding") == 0)
         scan->content_encoding = true;
     else if (strcasecmp(name, "Expect") == 0)
         scan->expects_continue = strcasecmp(value, "100-continue") == 0;
@@ -75,6 +77,9 @@ static enum status check_framing(struct http_request *request, const struct scan
     if (scan->encodings > 1 || (scan->encodings == 1 && (!scan->chunked || request->http10)))
         return error_set(err, STATUS_INVALID_HEADER,
                          "The only Transfer-Encoding understood is chunked, in HTTP/1.1.");
+    if (scan->credentials > 1)
+        return error_set(err, STATUS_INVALID_HEADER,
+                         "Send one key, once: in Authorization or in X-Api-Key.");
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (info && info->header_size > request->listener->options.header_bytes_max)

@@ -103,7 +103,8 @@ void reply_preflight(struct http_request *request) {
     const struct http_header headers[] = {
         {"Access-Control-Allow-Methods", request->allow},
         {"Access-Control-Allow-Headers",
-         "Authorization, Content-Type, X-Api-Key, X-Request-Id, X-Request-Timeout-Ms, traceparent"},
+         "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Api-Key, "
+         "X-Request-Id, X-Request-Timeout-Ms, traceparent"},
         {"Access-Control-Max-Age", "600"},
         {NULL, NULL}};
     http_reply_empty(request, 204, headers);
