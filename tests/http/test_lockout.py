@@ -236,6 +236,12 @@ def test_without_counting_the_answer_says_so(start, data, openapi):
     assert not (data / "subjects.sqlite").exists()
 
 
+def test_the_limits_are_told(start):
+    told = start("--lockout-refusals=3", "--lockout-seconds=60", "--lockout-limit=9").get("/v1/info").json["lockout"]
+    assert told == {"refusals_free": 3, "wait_s": 60, "refusals_max": 9}
+    assert start("--lockout=off").get("/v1/info").json["lockout"] is None
+
+
 # ---- operators ----
 
 def test_too_many_refusals_disable_a_subject_until_an_operator_lifts_it(start, tmp_path, openapi):
