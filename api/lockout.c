@@ -90,6 +90,8 @@ bool lockout_submit(struct lockout_task *task) {
     return queue_push(task->service->lockout->queue, &task->item);
 }
 
+size_t lockout_length(const struct lockout *lockout) { return queue_length(lockout->queue); }
+
 bool lockout_reserve(struct service *service) {
     bool has_room = service->lockout->tries < LOCKOUT_TRIES_MAX;
     service->lockout->tries += has_room;

@@ -39,6 +39,8 @@ void lockout_destroy(struct lockout *lockout); /* stopped, and its messages have
  * the caller's. */
 bool lockout_submit(struct lockout_task *task);
 
+size_t lockout_length(const struct lockout *lockout); /* tasks that wait */
+
 /* Places for tries; false: there are LOCKOUT_TRIES_MAX. */
 bool lockout_reserve(struct service *service);
 void lockout_unreserve(struct service *service);

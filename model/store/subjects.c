@@ -374,11 +374,13 @@ enum status subjects_lift(struct subjects *subjects, const char *subject, size_t
 
 /* ---- bounds ---- */
 
-static enum status run_with(struct subjects *subjects, const char *sql, int64_t first,
-                            int64_t second, struct error *err) {
+/* sql: with three parameters. */
+static enum status remove_rows(struct subjects *subjects, const char *sql, int64_t first,
+                               int64_t second, int64_t limit, struct error *err) {
     struct query query = query_open(subjects->store, sql);
     query_bind_integer(&query, first);
     query_bind_integer(&query, second);
+    query_bind_integer(&query, limit);
     return query_run(&query, NULL, err);
 }
 
@@ -390,24 +392,21 @@ static enum status count_surplus(struct subjects *subjects, int64_t *surplus, st
 }
 
 enum status subjects_sweep(struct subjects *subjects, struct error *err) {
-    static const char old_tries[] =
-        "DELETE FROM tries WHERE number IN"
-        " (SELECT number FROM tries WHERE begun_ms < ? ORDER BY begun_ms LIMIT ?)";
-    static const char old_subjects[] =
+    static const char tries[] = "DELETE FROM tries WHERE number IN (SELECT number FROM tries"
+                                " WHERE begun_ms BETWEEN ? AND ? ORDER BY begun_ms LIMIT ?)";
+    static const char refused[] =
         "DELETE FROM subjects WHERE subject IN (SELECT subject FROM subjects"
-        " WHERE refused_ms < ?2 AND refusals < ?1 ORDER BY refused_ms LIMIT 2000)";
-    static const char surplus_subjects[] =
-        "DELETE FROM subjects WHERE subject IN (SELECT subject FROM subjects"
-        " WHERE refusals < ? ORDER BY refused_ms LIMIT ?)";
+        " WHERE refusals < ? AND refused_ms < ? ORDER BY refused_ms LIMIT ?)";
     int64_t now_ms = (int64_t)subjects->store->now_ms(), surplus = 0;
     int64_t refusals_max = subjects->options.refusals_max;
-    enum status status = run_with(subjects, old_tries, now_ms - SUBJECT_RETRY_MS, SWEEP_ROWS, err);
+    enum status status =
+        remove_rows(subjects, tries, 0, now_ms - SUBJECT_RETRY_MS, SWEEP_ROWS, err);
     if (status == STATUS_OK)
-        status = run_with(subjects, old_subjects, refusals_max,
-                          now_ms - (int64_t)subjects->options.keep_ms, err);
+        status = remove_rows(subjects, refused, refusals_max,
+                             now_ms - (int64_t)subjects->options.keep_ms, SWEEP_ROWS, err);
     if (status == STATUS_OK)
         status = count_surplus(subjects, &surplus, err);
     if (status == STATUS_OK && surplus > 0)
-        status = run_with(subjects, surplus_subjects, refusals_max, surplus, err);
+        status = remove_rows(subjects, refused, refusals_max, INT64_MAX, surplus, err);
     return status;
 }
