@@ -77,10 +77,9 @@ static struct client *find(const struct clients *clients, const struct ip *ip) {
 }
 
 static void make_room(struct clients *clients) {
-    struct client *client;
-    TAILQ_FOREACH_REVERSE(client, &clients->ages, ages, aged)
-    if (client->connections == 0)
-        break;
+    struct client *client = TAILQ_LAST(&clients->ages, ages);
+    while (client && client->connections > 0)
+        client = TAILQ_PREV(client, ages, aged);
     assert(client && "there are fewer connections than CLIENTS_MAX");
     forget(clients, client);
 }
