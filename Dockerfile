@@ -75,4 +75,4 @@ EXPOSE 8080 9090
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["bash", "-c", \
     "exec 3<>/dev/tcp/127.0.0.1/9090 && printf 'GET /readyz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 ENTRYPOINT ["facepair"]
-CMD ["serve", "--role", "serve", "--insecure", "--listen", "0.0.0.0:8080", "--admin-listen", "off", "--metrics-listen", "0.0.0.0:9090"]
+CMD ["serve", "--role", "serve", "--lockout", "off", "--insecure", "--listen", "0.0.0.0:8080", "--admin-listen", "off", "--metrics-listen", "0.0.0.0:9090"]

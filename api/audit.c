@@ -2,6 +2,7 @@
 
 #include "server/clock.h"
 #include "server/journal.h"
+#include "server/log.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -51,20 +52,15 @@ static bool end(struct service *service, struct json_writer *json) {
 
 /* The hash is keyed by a key made of the one that seals tokens, so that neither can be told from
  * the other, and cut to 128 bits: enough to tell subjects apart. */
-static void write_subject(struct json_writer *json, const struct work *work) {
+static void write_subject(struct json_writer *json, const struct service *service,
+                          const char *subject, size_t size) {
     static const unsigned char purpose[] = "facepair audit subject";
-    const struct request_options *options = &work->body.options;
     unsigned char key[crypto_generichash_KEYBYTES], hash[SUBJECT_HASH_BYTES];
     char text[2 * SUBJECT_HASH_BYTES + 1];
-    if (!options->given[OPTION_SUBJECT]) {
-        json_write_null(json, "subject");
-        return;
-    }
-    const struct token_key *sealing = token_keys_at(work->service->token_keys, 0);
+    const struct token_key *sealing = token_keys_at(service->token_keys, 0);
     crypto_generichash(key, sizeof key, purpose, sizeof purpose - 1, sealing->bytes,
                        sizeof sealing->bytes);
-    crypto_generichash(hash, sizeof hash, (const unsigned char *)options->subject,
-                       options->subject_size, key, sizeof key);
+    crypto_generichash(hash, sizeof hash, (const unsigned char *)subject, size, key, sizeof key);
     sodium_memzero(key, sizeof key);
     json_write_text(json, "subject", sodium_bin2hex(text, sizeof text, hash, sizeof hash));
 }
@@ -87,8 +83,19 @@ bool audit_decision(const struct work *work, const struct verdict *verdict) {
     json_write_short(json, "threshold", decision->threshold);
     json_write_float(json, "distance", (float)verdict->distance);
     json_write_bool(json, "verified", verdict->verified);
-    write_subject(json, work);
+    const struct request_options *options = &work->body.options;
+    if (options->given[OPTION_SUBJECT])
+        write_subject(json, service, options->subject, options->subject_size);
+    else
+        json_write_null(json, "subject");
     return end(service, json);
+}
+
+/* What an operator did is done by now: that its line is lost is told by the log alone. */
+static void end_change(struct service *service, struct json_writer *json,
+                       const struct http_request *request) {
+    if (!end(service, json))
+        log_event(LOG_ERROR, "audit_lost", LOG_STR("request_id", http_request_id(request)));
 }
 
 static bool is_printable(const char *text) {
@@ -98,8 +105,6 @@ static bool is_printable(const char *text) {
     return true;
 }
 
-/* What an operator did is done when this is called: a line that is lost is told by the log alone.
- */
 void audit_answered(const struct http_request *request, unsigned status) {
     struct service *service = http_request_application(request)->context;
     const struct http_endpoint *endpoint = http_request_endpoint(request);
@@ -115,5 +120,16 @@ void audit_answered(const struct http_request *request, unsigned status) {
     if (parameter && is_printable(parameter))
         json_write_text(json, "parameter", parameter);
     json_write_integer(json, "status", status);
-    (void)end(service, json);
+    end_change(service, json, request);
+}
+
+void audit_lifted(const struct http_request *request, const char *subject, size_t size,
+                  unsigned refusals) {
+    struct service *service = http_request_application(request)->context;
+    struct json_writer *json = service->journal ? begin(request, "subject_lifted") : NULL;
+    if (!json)
+        return;
+    write_subject(json, service, subject, size);
+    json_write_integer(json, "refusals", refusals);
+    end_change(service, json, request);
 }

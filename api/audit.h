@@ -10,6 +10,8 @@
  *      "threshold":0.5366,"distance":0.351,"verified":true,"subject":"32 hexadecimal digits"|null}
  *     {"seq":8,"prev":"…","time":"…","event":"admin","request_id":"…","key":"…"|null,"method":"PUT",
  *      "route":"/admin/v1/models/{model}/active","parameter":"dlib-resnet","status":200}
+ *     {"seq":9,"prev":"…","time":"…","event":"subject_lifted","request_id":"…","key":"…"|null,
+ *      "subject":"…","refusals":50}
  *
  * A decision that cannot be recorded is not told: the request ends with 507. It is told before its
  * line is on disk, which follows within JOURNAL_FLUSH_MS. */
@@ -27,5 +29,8 @@ bool audit_ready(const struct service *service);
 bool audit_decision(const struct work *work, const struct verdict *verdict);
 /* http_application.answered: notes what changed something. */
 void audit_answered(const struct http_request *request, unsigned status);
+/* An operator has lifted the lock of a subject that had been refused so many times in a row. */
+void audit_lifted(const struct http_request *request, const char *subject, size_t size,
+                  unsigned refusals);
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include "api/compare.h"
 
+#include "api/attempt.h"
 #include "api/authorize.h"
 #include "api/verdict.h"
 #include "model/token.h"
@@ -168,8 +169,8 @@ static char *answer_text(const struct compare *compare, const struct timing *tim
     return json_writer_finish(json, size);
 }
 
-static void answer(struct compare *compare) {
-    struct work *work = &compare->work;
+static void answer(struct work *work) {
+    struct compare *compare = compare_of(work);
     uint64_t started_us = http_request_started_us(work->request);
     const struct timing timings[] = {
         {"receive", timing_between_ms(started_us, http_request_received_us(work->request))},
@@ -186,7 +187,7 @@ static void begin(struct work *work) {
     if (raw_allowed(work) && acquire(work) && embeddings_fit(work) && embeddings_typical(work) &&
         verdict_choose_rule(work, &compare->verdict) &&
         verdict_reach(work, values_of(compare, 0), values_of(compare, 1), &compare->verdict))
-        answer(compare);
+        attempt_decide(work, compare->verdict.verified, answer);
 }
 
 static void release(struct work *work) {

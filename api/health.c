@@ -1,5 +1,6 @@
 #include "api/health.h"
 
+#include "api/lockout.h"
 #include "api/problem.h"
 #include "api/service.h"
 #include "server/http/reply.h"
@@ -59,6 +60,8 @@ void health_metrics(struct http_request *request) {
     sample_queue(metrics, "prepare", queue_length(prepare), queue_capacity(prepare));
     struct queue *disk = pool_queue(service->disk);
     sample_queue(metrics, "disk", queue_length(disk), queue_capacity(disk));
+    if (service->lockout)
+        sample_queue(metrics, "lockout", lockout_length(service->lockout), LOCKOUT_TASKS_MAX);
     sample_queue(metrics, "embed", batcher_length(service->batcher),
                  service->options.limits.embed_items_max);
     metrics_set(metrics, METRIC_READY, service_ready(service) ? 1 : 0);

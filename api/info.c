@@ -25,6 +25,13 @@ static json_t *limits_json(const struct service_limits *limits) {
         JOBS_QUEUED_MAX, "event_streams_max", EVENTS_STREAMS_MAX);
 }
 
+static json_t *lockout_json(const struct subjects_options *options) {
+    if (!options->folder)
+        return json_null();
+    return json_pack("{s:i, s:i, s:i}", "refusals_free", (int)options->free_max, "wait_s",
+                     (int)options->wait_s, "refusals_max", (int)options->refusals_max);
+}
+
 static json_t *default_model_json(struct service *service) {
     struct model_version *version;
     if (registry_acquire(service->registry, NULL, &version, NULL) != STATUS_OK)
@@ -38,12 +45,13 @@ static json_t *default_model_json(struct service *service) {
 void info_show(struct http_request *request) {
     struct service *service = http_request_application(request)->context;
     const struct service_options *options = &service->options;
-    send_json(request, 200,
-              json_pack("{s:s, s:s, s:s, s:o, s:f, s:i, s:b, s:[s, s, s], s:o}", "name", "facepair",
-                        "version", FACEPAIR_VERSION, "device", options->device, "default_model",
-                        default_model_json(service), "default_max_fmr", options->default_max_fmr,
-                        "token_lifetime_s", (int)options->token_lifetime_s, "raw_embeddings",
-                        options->allow_raw_embeddings, "image_formats", "jpeg", "png", "webp",
-                        "limits", limits_json(&options->limits)),
-              NULL);
+    send_json(
+        request, 200,
+        json_pack("{s:s, s:s, s:s, s:o, s:f, s:i, s:b, s:[s, s, s], s:o, s:o}", "name", "facepair",
+                  "version", FACEPAIR_VERSION, "device", options->device, "default_model",
+                  default_model_json(service), "default_max_fmr", options->default_max_fmr,
+                  "token_lifetime_s", (int)options->token_lifetime_s, "raw_embeddings",
+                  options->allow_raw_embeddings, "image_formats", "jpeg", "png", "webp", "lockout",
+                  lockout_json(&options->lockout), "limits", limits_json(&options->limits)),
+        NULL);
 }

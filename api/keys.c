@@ -203,9 +203,10 @@ static void hash_secret(const char *secret, uint8_t hash[KEY_HASH_BYTES]) {
 }
 
 struct key *keys_find(struct keys *keys, const char *text) {
+    if (strlen(text) != KEY_TEXT_SIZE - 1 || strncmp(text, PREFIX, strlen(PREFIX)) != 0)
+        return NULL;
     const char *id = text + strlen(PREFIX), *secret = id + KEY_ID_SIZE;
-    if (strlen(text) != KEY_TEXT_SIZE - 1 || strncmp(text, PREFIX, strlen(PREFIX)) != 0 ||
-        !is_id(id, KEY_ID_SIZE - 1) || secret[-1] != '_')
+    if (!is_id(id, KEY_ID_SIZE - 1) || secret[-1] != '_')
         return NULL;
     struct key **found = bsearch(id, keys->by_id, keys->count, sizeof(*keys->by_id), compare_id);
     if (!found)
@@ -243,7 +244,7 @@ static enum status lock(const char *path, int *fd, struct error *err) {
 }
 
 static enum status open_for_change(const char *path, struct keys **keys, struct error *err) {
-    if (access(path, F_OK) == 0)
+    if (access(path, F_OK) == 0 || errno != ENOENT)
         return keys_read(path, keys, err);
     *keys = create();
     return *keys ? STATUS_OK : error_set(err, STATUS_INTERNAL, "Out of memory.");

@@ -7,18 +7,18 @@
  *     {"keys": [{"id": "0123456789abcdef", "hash": "64 hexadecimal digits", "name": "batch job",
  *                "scopes": "verify embed", "rate": 20, "burst": 40, "created_at": "…Z"}]}
  *
- * rate and burst are of api/rate_limit.h; without them there is no limit. The file holds no secret,
- * but whoever may change it may let himself in: it is refused when others than its owner may write
- * it. Changes are made whole (a reader sees the old or the new file) and one after the other (a
- * lock on FILE.lock).
+ * rate and burst are of server/rate_limit.h; without them there is no limit. The file holds no
+ * secret, but whoever may change it may let himself in: it is refused when others than its owner
+ * may write it. Changes are made whole (a reader sees the old or the new file) and one after the
+ * other (a lock on FILE.lock).
  *
  * A loaded table is immutable but for the buckets of its limits, and belongs to one thread.
  */
 #ifndef FACEPAIR_API_KEYS_H
 #define FACEPAIR_API_KEYS_H
 
-#include "api/rate_limit.h"
 #include "server/clock.h"
+#include "server/rate_limit.h"
 #include "server/status.h"
 
 #include <stddef.h>

@@ -2,6 +2,7 @@
 
 #include "api/number.h"
 #include "model/catalog.h"
+#include "server/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -123,14 +124,25 @@ static void set_face2(struct request_options *options, const struct option_value
     set_choice(&options->face[1], value, name, faults);
 }
 
+static bool is_utf8(const char *text, size_t size) {
+    for (size_t at = 0, length; at < size; at += length) {
+        uint32_t code_point;
+        length = utf8_next(text + at, size - at, &code_point);
+        if (length == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Text, so that an operator can name in JSON whoever was named in a form. */
 static void set_subject(struct request_options *options, const struct option_value *value,
                         const char *name, struct faults *faults) {
-    if (value->text && value->size <= SUBJECT_BYTES_MAX) {
+    if (value->text && value->size <= SUBJECT_BYTES_MAX && is_utf8(value->text, value->size)) {
         memcpy(options->subject, value->text, value->size);
         options->subject_size = value->size;
     } else {
-        faults_add(faults, STATUS_INVALID_FIELD, name, "subject must be text of 1 to %d bytes.",
-                   SUBJECT_BYTES_MAX);
+        faults_add(faults, STATUS_INVALID_FIELD, name,
+                   "subject must be text of 1 to %d bytes, in UTF-8.", SUBJECT_BYTES_MAX);
     }
 }
 

@@ -14,6 +14,7 @@
 #include "api/models.h"
 #include "api/openapi.h"
 #include "api/scopes.h"
+#include "api/subjects.h"
 #include "api/verify.h"
 
 #include "model/finetune/spec.h"
@@ -23,7 +24,7 @@
 enum { PUBLIC = HTTP_PUBLIC, SCRAPE = HTTP_ADMIN | HTTP_METRICS };
 enum { EVERYWHERE = HTTP_PUBLIC | HTTP_ADMIN | HTTP_METRICS };
 
-enum { PROMOTION_BYTES_MAX = 1024 };
+enum { PROMOTION_BYTES_MAX = 1024, SUBJECT_BODY_BYTES_MAX = 1024 };
 
 static const char *const LIST_QUERY[] = {"limit", "after", NULL};
 
@@ -77,6 +78,12 @@ static const char *const LIST_QUERY[] = {"limit", "after", NULL};
         .rights = SCOPE_JOBS_WRITE, .query = LIST_QUERY, .admit = errand_admit,                    \
         .finish = events_show, .abandon = events_abandon, .release = events_release                \
     }
+#define SUBJECT(path_, finish_)                                                                    \
+    {                                                                                              \
+        .method = "POST", .path = (path_), .route = (path_), .listeners = HTTP_ADMIN,              \
+        .rights = SCOPE_SUBJECTS_WRITE, .admit = subjects_admit, .finish = (finish_),              \
+        .release = subjects_release                                                                \
+    }
 
 /* clang-format off */
 static const struct http_endpoint ENDPOINTS[] = {
@@ -106,6 +113,8 @@ static const struct http_endpoint ENDPOINTS[] = {
     TELL("/admin/v1/fine-tunes/{job}/resume", jobs_resume),
     FOLLOW("/admin/v1/fine-tunes/{job}/events"),
     ASK("/admin/v1/fine-tunes/{job}/checkpoints", NULL, SCOPE_JOBS_WRITE, jobs_checkpoints),
+    SUBJECT("/admin/v1/subjects/show", subjects_show),
+    SUBJECT("/admin/v1/subjects/lift", subjects_lift_lock),
     GET("/metrics", SCRAPE, SCOPE_METRICS_READ, health_metrics),
     PROBE("/livez", "/livez", health_live),
     PROBE("/healthz", "/livez", health_live),
@@ -140,6 +149,8 @@ static void limit_bodies(struct service *service) {
                                                   .json_bytes_max = FINETUNE_SPEC_BYTES_MAX};
     service->empty_body =
         (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = PROMOTION_BYTES_MAX};
+    service->subject_body = (struct http_body_limits){.kinds = HTTP_BODY_JSON,
+                                                      .json_bytes_max = SUBJECT_BODY_BYTES_MAX};
     service->promotion_body =
         (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = PROMOTION_BYTES_MAX};
 }
@@ -157,6 +168,7 @@ static const struct http_body_limits *body_of(const struct service *service,
            : endpoint->admit == compare_admit         ? &service->compare_body
            : endpoint->finish == jobs_create          ? &service->job_body
            : is_told(endpoint)                        ? &service->empty_body
+           : endpoint->admit == subjects_admit        ? &service->subject_body
            : endpoint->take                           ? &service->upload_body
            : endpoint->finish == admin_models_promote ? &service->promotion_body
                                                       : NULL;

@@ -14,7 +14,8 @@
     X(METRICS_READ, "metrics:read")                                                                \
     X(DATASETS_WRITE, "datasets:write")                                                            \
     X(JOBS_WRITE, "jobs:write")                                                                    \
-    X(MODELS_PROMOTE, "models:promote")
+    X(MODELS_PROMOTE, "models:promote")                                                            \
+    X(SUBJECTS_WRITE, "subjects:write")
 
 enum scope_place {
 #define X(name, text) SCOPE_PLACE_##name,

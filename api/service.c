@@ -7,6 +7,7 @@
 #include "api/events.h"
 #include "api/follow.h"
 #include "api/housekeeping.h"
+#include "api/lockout.h"
 #include "api/problem.h"
 #include "api/remover.h"
 #include "api/routes.h"
@@ -125,6 +126,8 @@ static enum status start(struct service *service, struct error *err) {
     if (status == STATUS_OK)
         status = open_store(service, err);
     if (status == STATUS_OK)
+        status = lockout_start(service, err);
+    if (status == STATUS_OK)
         status = disk_start(service, err);
     if (status == STATUS_OK)
         status = follow_start(service, &service->follow, err);
@@ -170,12 +173,14 @@ void service_destroy(struct service *service) {
     supervisor_stop(service->supervisor);
     pool_destroy(service->upload_threads);
     pool_destroy(service->disk);
+    lockout_stop(service->lockout);
     loop_flush(service->loop); /* the last look may have come back */
     atomic_store(&service->ending, true);
     pool_destroy(service->remover);
     follow_stop(service->follow);
     housekeeping_stop(service->housekeeping);
     events_stop(service->event_feed);
+    lockout_destroy(service->lockout);
     batcher_destroy(service->batcher); /* it looks at the pool's queue */
     pool_destroy(service->pool);
     registry_close(service->registry);

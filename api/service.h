@@ -8,6 +8,7 @@
 #include "model/prepare.h"
 #include "model/registry.h"
 #include "model/store/jobs.h"
+#include "model/store/subjects.h"
 #include "model/token_keys.h"
 #include "server/http/listener.h"
 #include "server/loop.h"
@@ -55,6 +56,7 @@ struct service_options {
     const char *keys_file;      /* of the callers' keys; NULL: whoever reaches it may call */
     const char *token_key_file; /* NULL: a key that ends with this process */
     unsigned token_lifetime_s;
+    struct subjects_options lockout;          /* folder NULL: no refusals are counted */
     bool keeps_store;                         /* data sets and jobs are this process's */
     uint64_t jobs_keep_s;                     /* after they have ended; 0: for ever */
     const struct supervisor_options *trainer; /* NULL: none is started; borrowed at creation only */
@@ -78,7 +80,8 @@ struct service {
     struct keeper *keeper;   /* the disk thread's, once that runs */
     struct pool *disk;
     struct follow *follow;
-    struct store *store; /* the disk thread's, once that runs; NULL: this process keeps none */
+    struct lockout *lockout; /* NULL: no refusals of subjects are counted */
+    struct store *store;     /* the disk thread's, once that runs; NULL: this process keeps none */
     struct supervisor *supervisor; /* NULL: no trainer is started here */
     struct pool *upload_threads;
     struct pool *remover;
@@ -96,7 +99,7 @@ struct service {
     double prepare_us;   /* running mean of one photograph's preparation */
     /* The routes, with this instance's limits. */
     struct http_body_limits verify_body, embeddings_body, compare_body, promotion_body, upload_body,
-        job_body, empty_body;
+        job_body, empty_body, subject_body;
     struct http_endpoint endpoints[SERVICE_ENDPOINTS_MAX];
     const struct http_endpoint *table[SERVICE_ENDPOINTS_MAX + 1];
 };

@@ -105,6 +105,8 @@ void verdict_write_warnings(struct json_writer *json, const struct work *work, c
     json_write_array(json, "warnings");
     if (options->given[OPTION_THRESHOLD] && !options->version_named)
         json_write_text(json, NULL, "threshold_without_version");
+    if (options->given[OPTION_SUBJECT] && !work->service->lockout)
+        json_write_text(json, NULL, "subject_not_counted");
     if (more)
         json_write_text(json, NULL, more);
     json_write_end(json);

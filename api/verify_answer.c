@@ -3,6 +3,7 @@
  * memory, which took a third of the loop's time for a request. */
 #include "api/verify.h"
 
+#include "api/attempt.h"
 #include "server/clock.h"
 
 enum { STAGES = 5 };
@@ -37,14 +38,18 @@ static char *answer_text(const struct verify *verify, const struct timing *timin
     return json_writer_finish(json, size);
 }
 
-void verify_answer(struct verify *verify) {
-    struct work *work = &verify->work;
-    const float *second = verify->embeddings + work->version->card.embedding_length;
-    if (!verdict_reach(work, verify->embeddings, second, &verify->verdict))
-        return;
+static void tell(struct work *work) {
+    struct verify *verify = (struct verify *)work;
     struct timing timings[STAGES + 1];
     measure(verify, timings);
     size_t size = 0;
     char *text = answer_text(verify, timings, &size);
     verdict_answer(work, &verify->verdict, text, size, timings);
+}
+
+void verify_answer(struct verify *verify) {
+    struct work *work = &verify->work;
+    const float *second = verify->embeddings + work->version->card.embedding_length;
+    if (verdict_reach(work, verify->embeddings, second, &verify->verdict))
+        attempt_decide(work, verify->verdict.verified, tell);
 }

@@ -1,5 +1,6 @@
 #include "api/work.h"
 
+#include "api/attempt.h"
 #include "api/audit.h"
 #include "api/number.h"
 #include "api/problem.h"
@@ -21,7 +22,8 @@ static struct service *service_of(const struct http_request *request) {
 }
 
 static void count_rejected(struct service *service, enum status status) {
-    if (status_http(status) > 500)
+    bool of_subject = status == STATUS_SUBJECT_LOCKED || status == STATUS_SUBJECT_DISABLED;
+    if (status_http(status) > 500 || of_subject)
         metrics_add(service->metrics, METRIC_REJECTED, 1, status_code(status));
 }
 
@@ -216,6 +218,8 @@ static void begin(struct work *work) {
         return;
     if (work->faults->count > 0)
         work_reply_faults(work);
+    else if (attempt_wanted(work))
+        attempt_begin(work);
     else
         work->kind->begin(work);
 }
@@ -262,6 +266,7 @@ void work_release(struct http_request *request) {
         return;
     struct service *service = work->service;
     const struct work_kind *kind = work->kind;
+    attempt_release(work);
     if (kind->release)
         kind->release(work);
     body_release(&work->body);

@@ -4,6 +4,7 @@
  *     work_admit     loop    from the header alone: room for the body and the work, the deadline
  *     work_finish    loop    the body is here; a form is read at once
  *                    pool    JSON is parsed and its base64 decoded (up to 29 MiB of text)
+ *     attempt_begin          where the request names a subject (api/attempt.h)
  *     kind->begin    loop    the body has no fault and somebody waits: the endpoint's part begins
  *     work_release   loop    after the reply, when nothing is out any more
  *
@@ -24,6 +25,7 @@
 #include <stdatomic.h>
 
 struct work;
+struct attempt;
 
 struct work_kind {
     size_t size;  /* of the endpoint's struct; all of it is zeroed */
@@ -50,6 +52,7 @@ struct work {
     void (*run)(struct work *work), (*done)(struct work *work);
     struct body body;
     struct model_version *version; /* acquired, or NULL */
+    struct attempt *attempt;       /* of its subject (api/attempt.h); NULL: none is counted */
     struct faults *faults; /* behind the struct: neither zeroed nor overwritten as a whole */
 };
 

@@ -48,6 +48,8 @@ static int create(const struct options *options, const struct create_arguments *
         return options_mistake(options, "there is no scope \"%s\"", unknown);
     if (a->name && strlen(a->name) >= sizeof key.name)
         return options_mistake(options, "--name has at most %zu bytes", sizeof key.name - 1);
+    if (a->name && a->name[strcspn(a->name, "\t\n\r\033")])
+        return options_mistake(options, "--name must fit a line of `facepair key list`");
     if (a->burst > 0 && a->rate <= 0)
         return options_mistake(options, "--burst needs --rate");
     if (a->name)
@@ -77,7 +79,7 @@ static int key_create(int argc, char **argv) {
         .command = "key create",
         .summary = "Adds a key to the file and prints it: the only time that it is told.\nScopes: "
                    "verify, embed, embed:raw, models:read, metrics:read, datasets:write,\n"
-                   "jobs:write, models:promote.",
+                   "jobs:write, models:promote, subjects:write.",
         .table = table,
         .count = OPTIONS_COUNT(table)};
     struct options_arguments arguments;

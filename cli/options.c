@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTIONS_MAX = 64, VARIABLE_SIZE = 64, MISTAKE_SIZE = 256, COLUMN = 28, USAGE_WIDTH = 100 };
+enum { OPTIONS_MAX = 96, VARIABLE_SIZE = 64, MISTAKE_SIZE = 256, COLUMN = 28, USAGE_WIDTH = 100 };
 
 struct parse {
     const struct options *options;

@@ -57,6 +57,8 @@ struct server {
     struct notify notify;
     uint64_t drain_delay_ms;
     bool watching, leaving;
+    struct ip_range proxies[OPTION_LIST_MAX]; /* trusted */
+    size_t proxies_count;
 };
 
 static const char *const LISTENER_NAMES[LISTENERS] = {"listen", "admin", "metrics"};
@@ -80,8 +82,39 @@ static bool may_keep_store(const struct serve_settings *s, const char *data) {
     return false;
 }
 
+/* Where refusals of subjects are counted; NULL: nowhere. To answer without counting, as if one did,
+ * is what must not happen unseen. */
+static enum status find_lockout(const struct serve_settings *s, const char *data, bool keeps_store,
+                                const char **folder, struct error *err) {
+    *folder = NULL;
+    if (s->lockout == LOCKOUT_OFF)
+        return STATUS_OK;
+    if (s->lockout_data || keeps_store)
+        *folder = s->lockout_data ? s->lockout_data : data;
+    else if (s->role == SERVE_SERVE)
+        return error_set(err, STATUS_INTERNAL,
+                         "--role serve keeps nothing in the data directory, where refusals of "
+                         "subjects would be counted; --lockout-data names a folder that the "
+                         "processes of this host share, --lockout off counts none");
+    else
+        log_event(LOG_WARN, "no_lockout",
+                  LOG_STR("meaning", "refusals of subjects are not counted; --lockout-data names a "
+                                     "folder for them, --lockout off says so"));
+    return STATUS_OK;
+}
+
+static struct subjects_options lockout_options(const struct serve_settings *s, const char *folder) {
+    struct subjects_options options = SUBJECTS_OPTIONS_DEFAULT;
+    options.folder = folder;
+    options.free_max = (unsigned)s->lockout_refusals;
+    options.wait_s = (unsigned)s->lockout_seconds;
+    options.refusals_max = (unsigned)s->lockout_limit;
+    options.keep_ms = (uint64_t)s->lockout_days * 24 * 3600 * 1000;
+    return options;
+}
+
 static struct service_options service_options(const struct serve_settings *s, const char *data,
-                                              bool keeps_store,
+                                              bool keeps_store, const char *lockout,
                                               const struct supervisor_options *trainer) {
     struct service_limits limits = SERVICE_LIMITS_DEFAULT;
     limits.image.bytes_max = (size_t)s->image_bytes;
@@ -104,6 +137,7 @@ static struct service_options service_options(const struct serve_settings *s, co
         .prepare_threads = (unsigned)s->prepare_threads,
         .default_max_fmr = s->default_max_fmr,
         .hang_ms = (uint64_t)(s->hang_s * 1000),
+        .lockout = lockout_options(s, lockout),
         .keeps_store = keeps_store,
         .jobs_keep_s = (uint64_t)s->job_days * 24 * 3600,
         .trainer = keeps_store && !s->no_trainer ? trainer : NULL,
@@ -143,13 +177,37 @@ static enum status bind_listeners(struct server *server, const char *const addre
     return status;
 }
 
+static enum status read_proxies(struct server *server, const struct option_list *list,
+                                struct error *err) {
+    for (size_t i = 0; i < list->count; i++)
+        if (!ip_range_parse(list->values[i], &server->proxies[server->proxies_count++]))
+            return error_set(
+                err, STATUS_INTERNAL,
+                "--trusted-proxies: %.100s is not an address or a range as 10.0.0.0/8, "
+                "without bits beyond its prefix",
+                list->values[i]);
+    return STATUS_OK;
+}
+
+/* Nothing of an address is looked at, or told, unless an option asks for it. */
+static struct http_address_options address_options(const struct server *server,
+                                                   const struct serve_settings *s) {
+    return (struct http_address_options){
+        .limits = {.connections_max = (unsigned)s->address_connections,
+                   .rate = {.per_s = s->address_rate, .burst = s->address_burst}},
+        .trusted = server->proxies,
+        .trusted_count = server->proxies_count,
+        .logged = s->address_connections > 0 || s->address_rate > 0 || server->proxies_count > 0,
+    };
+}
+
 static enum status start_listeners(struct server *server, const struct serve_settings *s,
                                    const char *const addresses[LISTENERS], struct error *err) {
     static const unsigned roles[LISTENERS] = {HTTP_PUBLIC, HTTP_ADMIN, HTTP_METRICS};
     enum { SIDE_CONNECTIONS = 64 };
     enum status status = STATUS_OK;
     for (int i = 0; i < LISTENERS && status == STATUS_OK; i++) {
-        const struct http_listener_options options = {
+        struct http_listener_options options = {
             .role = roles[i],
             .address = addresses[i],
             .bound = server->bound[i],
@@ -163,6 +221,8 @@ static enum status start_listeners(struct server *server, const struct serve_set
             .ask_client = i == ADMIN && s->admin_client_ca,
         };
         server->bound[i] = 0;
+        if (roles[i] == HTTP_PUBLIC)
+            options.addresses = address_options(server, s);
         if (!is_off(addresses[i]))
             status = http_listener_start(&options, &server->application, server->loop,
                                          &server->listeners[i], err);
@@ -303,7 +363,10 @@ static enum status give_up(struct server *server, const struct serve_settings *s
 
 static enum status start(struct server *server, const struct serve_settings *s, const char *data,
                          const char *const addresses[LISTENERS], struct error *err) {
-    enum status status = serve_tls_read(s, &server->tls, err);
+    const char *lockout;
+    enum status status = find_lockout(s, data, server->keeps_store, &lockout, err);
+    if (status == STATUS_OK)
+        status = serve_tls_read(s, &server->tls, err);
     if (status == STATUS_OK)
         status = network_runtime_open(s->device, (unsigned)s->threads, err);
     if (status == STATUS_OK)
@@ -313,7 +376,8 @@ static enum status start(struct server *server, const struct serve_settings *s, 
     if (status != STATUS_OK)
         return status;
     const struct supervisor_options trainer = trainer_options(s, &server->place);
-    const struct service_options options = service_options(s, data, server->keeps_store, &trainer);
+    const struct service_options options =
+        service_options(s, data, server->keeps_store, lockout, &trainer);
     status = service_create(&options, server->loop, &server->service, err);
     if (status != STATUS_OK)
         return status;
@@ -368,6 +432,8 @@ static int serve(const struct serve_settings *s) {
     char data[DATA_PATH_MAX];
     enum status status = check_addresses(addresses, s, &err);
     if (status == STATUS_OK)
+        status = read_proxies(&server, &s->trusted_proxies, &err);
+    if (status == STATUS_OK)
         status = data_directory_find(s->data, data, &err);
     if (status == STATUS_OK)
         status = give_up(&server, s, data, addresses, &err);
@@ -397,5 +463,6 @@ int cli_serve(int argc, char **argv) {
     option_list_release(&settings.allowed_origins);
     option_list_release(&settings.trusted_modules);
     option_list_release(&settings.also_load);
+    option_list_release(&settings.trusted_proxies);
     return code;
 }

@@ -117,6 +117,8 @@ static struct sandbox_held confine(const struct serve_settings *s, const char *d
     add_library_path(&readable);
     if (s->audit && strcmp(s->audit, "-") != 0)
         add_directory(&writable, s->audit);
+    if (s->lockout_data)
+        add(&writable, s->lockout_data);
     if (strncmp(s->device, "cuda", 4) == 0)
         add_cuda(&devices, &readable);
     const struct sandbox sandbox = {.readable = (const char *const *)readable.list,

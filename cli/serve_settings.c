@@ -6,12 +6,15 @@
 
 static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", "off", NULL};
 static const char *const ROLES[] = {"all", "serve", "control", NULL}; /* as enum serve_role */
+static const char *const LOCKOUTS[] = {"on", "off", NULL};            /* as enum serve_lockout */
 #define KIB INT64_C(1024)
 #define GIB (KIB * KIB * KIB)
 #define YEAR_S INT64_C(31622400)
+#define DAY_MS (UINT64_C(24) * 3600 * 1000)
 
 struct serve_settings serve_settings_default(void) {
     const struct service_limits limits = SERVICE_LIMITS_DEFAULT;
+    const struct subjects_options subjects = SUBJECTS_OPTIONS_DEFAULT;
     return (struct serve_settings){
         .listen = "127.0.0.1:8080",
         .admin_listen = "127.0.0.1:8081",
@@ -38,6 +41,11 @@ struct serve_settings serve_settings_default(void) {
         .dataset_members = (int64_t)limits.archive.members_max,
         .job_days = 90,
         .lease_ms = 30000,
+        .address_burst = 20,
+        .lockout_refusals = subjects.free_max,
+        .lockout_seconds = subjects.wait_s,
+        .lockout_limit = subjects.refusals_max,
+        .lockout_days = (int64_t)(subjects.keep_ms / DAY_MS),
     };
 }
 
@@ -98,6 +106,19 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
          .to.choice = &s->log_level, .choices = LOG_LEVELS},
         WHOLE("connections", "N", "connections of the public listener (1024)", connections, 1,
               60000),
+        WHOLE("address-connections", "N",
+              "connections of the public listener from one address (an IPv6 /64), those of trusted "
+              "proxies excepted; 0: no limit (0)",
+              address_connections, 0, 60000),
+        {"address-rate", "N",
+         "requests a second from one address, on the public listener; 0: no limit (0)", OPTION_REAL,
+         .to.real = &s->address_rate, .real = {0, 1e6}},
+        {"address-burst", "N", "and how many at once (20)", OPTION_REAL,
+         .to.real = &s->address_burst, .real = {1, 1e6}},
+        {"trusted-proxies", "CIDR",
+         "addresses whose X-Forwarded-For is believed, as 10.0.0.0/8,2001:db8::/32; repeatable "
+         "(none)",
+         OPTION_LIST, .to.list = &s->trusted_proxies},
         WHOLE("timeout-ms", "MS", "deadline of a request that names none (10000)", timeout_ms,
               TIMEOUT_MS_MIN, TIMEOUT_MS_MAX),
         {"drain-delay", "SECONDS",
@@ -147,6 +168,23 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
              token_key_file),
         WHOLE("token-lifetime", "SECONDS", "how long an embedding token is accepted (86400)",
               token_lifetime, 1, YEAR_S),
+        {"lockout", "on|off",
+         "count how often in a row the `subject` of requests was refused, and make it wait (on)",
+         OPTION_CHOICE, .to.choice = &s->lockout, .choices = LOCKOUTS},
+        TEXT("lockout-data", "DIR",
+             "a folder on a local disk for these counts, shared by processes of one host (the data "
+             "directory, but for --role serve)",
+             lockout_data),
+        WHOLE("lockout-refusals", "N", "refusals in a row that are free (5)", lockout_refusals, 1,
+              1000),
+        WHOLE("lockout-seconds", "SECONDS", "how long each further try then waits (30)",
+              lockout_seconds, 1, 24 * 3600),
+        WHOLE("lockout-limit", "N",
+              "refusals in a row that disable a subject until an operator lifts it (50)",
+              lockout_limit, 1, 1000000),
+        WHOLE("lockout-days", "N",
+              "days after its last refusal that a subject is forgotten, unless disabled (365)",
+              lockout_days, 1, 36500),
         {"role", "ROLE",
          "all; serve: only answers, without admin listener, data sets and jobs; control: the one "
          "of a fleet that has them (all)",

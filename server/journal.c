@@ -1,6 +1,6 @@
 #include "server/journal.h"
 
-#include "server/write_all.h"
+#include "server/log.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -9,12 +9,14 @@
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -30,6 +32,12 @@ struct line {
 };
 STAILQ_HEAD(lines, line);
 
+/* An end of the file. */
+struct place {
+    uint64_t bytes, seq; /* of the file; of the next line */
+    char prev[HASH_TEXT + 1];
+};
+
 struct journal {
     char path[PATH_MAX];
     bool is_stdout;
@@ -37,8 +45,9 @@ struct journal {
 
     /* the writer's */
     int fd;
-    uint64_t bytes, seq; /* of the file; of the next line */
-    char prev[HASH_TEXT + 1];
+    struct place end, flushed; /* what is written, and what of it is on disk */
+    struct lines written;      /* between the two */
+    size_t line_written;       /* bytes of the next line that stdout has taken already */
 
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
@@ -101,10 +110,10 @@ static bool read_last_line(int fd, uint64_t bytes, char line[WHOLE_LINE_MAX + 1]
 
 static enum status follow_line(struct journal *journal, const char *path, const char *line,
                                size_t size, struct error *err) {
-    if (!line_seq(line, size, &journal->seq))
+    if (!line_seq(line, size, &journal->end.seq))
         return error_set(err, STATUS_INTERNAL, "%.200s: is no journal", path);
-    journal->seq++;
-    hash_line(line, size, journal->prev);
+    journal->end.seq++;
+    hash_line(line, size, journal->end.prev);
     return STATUS_OK;
 }
 
@@ -151,35 +160,6 @@ static void append_recovery(struct journal *journal, uint64_t torn) {
     journal_append(journal, text, (size_t)size);
 }
 
-static enum status open_file(struct journal *journal, struct error *err) {
-    char line[WHOLE_LINE_MAX + 1];
-    struct stat about;
-    size_t size;
-    uint64_t torn = 0;
-    journal->fd = open(journal->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (journal->fd < 0 || fstat(journal->fd, &about) != 0)
-        return failed(journal->path, err);
-    if (!S_ISREG(about.st_mode))
-        return error_set(err, STATUS_INTERNAL, "%.200s: is no regular file", journal->path);
-    journal->bytes = (uint64_t)about.st_size;
-    enum status status = STATUS_OK;
-    if (read_last_line(journal->fd, journal->bytes, line, &size, &torn))
-        status = follow_line(journal, journal->path, line, size, err);
-    else if (torn < journal->bytes)
-        status = error_set(err, STATUS_INTERNAL, "%.200s: is no journal", journal->path);
-    else
-        status = follow_renamed(journal, err);
-    if (status == STATUS_OK && torn > 0) {
-        journal->bytes -= torn;
-        if (ftruncate(journal->fd, (off_t)journal->bytes) != 0)
-            return failed(journal->path, err);
-        append_recovery(journal, torn);
-    }
-    return status;
-}
-
-/* ---- writing ---- */
-
 static bool flush_folder(const char *path) {
     char folder[PATH_MAX];
     snprintf(folder, sizeof folder, "%s", path);
@@ -190,56 +170,174 @@ static bool flush_folder(const char *path) {
     return flushed;
 }
 
-/* What fails here fails again, and is told of, at the next line. */
-static void rotate(struct journal *journal) {
+/* The lock ends with the process, whatever it dies of. Between the opening and the lock the file
+ * may have been renamed, and is another's then. */
+static enum status lock_file(const struct journal *journal, const struct stat *about,
+                             struct error *err) {
+    struct stat named;
+    if (flock(journal->fd, LOCK_EX | LOCK_NB) == 0 && stat(journal->path, &named) == 0 &&
+        named.st_ino == about->st_ino && named.st_dev == about->st_dev)
+        return STATUS_OK;
+    return error_set(err, STATUS_INTERNAL, "%.200s: another process writes it", journal->path);
+}
+
+static enum status open_file(struct journal *journal, struct error *err) {
+    char line[WHOLE_LINE_MAX + 1];
+    struct stat about;
+    size_t size;
+    uint64_t torn = 0;
+    journal->fd = open(journal->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (journal->fd < 0 || fstat(journal->fd, &about) != 0)
+        return failed(journal->path, err);
+    if (!S_ISREG(about.st_mode))
+        return error_set(err, STATUS_INTERNAL, "%.200s: is no regular file", journal->path);
+    enum status status = lock_file(journal, &about, err);
+    if (status != STATUS_OK)
+        return status;
+    if (fstat(journal->fd, &about) != 0) /* its last writer may have ended since */
+        return failed(journal->path, err);
+    if (about.st_size == 0 && !flush_folder(journal->path)) /* it may be new */
+        return failed(journal->path, err);
+    journal->end.bytes = (uint64_t)about.st_size;
+    if (read_last_line(journal->fd, journal->end.bytes, line, &size, &torn))
+        status = follow_line(journal, journal->path, line, size, err);
+    else if (torn < journal->end.bytes)
+        status = error_set(err, STATUS_INTERNAL, "%.200s: is no journal", journal->path);
+    else
+        status = follow_renamed(journal, err);
+    if (status == STATUS_OK && torn > 0) {
+        journal->end.bytes -= torn;
+        if (ftruncate(journal->fd, (off_t)journal->end.bytes) != 0)
+            return failed(journal->path, err);
+        append_recovery(journal, torn);
+    }
+    journal->flushed = journal->end;
+    return status;
+}
+
+/* ---- writing ---- */
+
+static void free_lines(struct lines *lines) {
+    struct line *line;
+    while ((line = STAILQ_FIRST(lines))) {
+        STAILQ_REMOVE_HEAD(lines, entry);
+        free(line);
+    }
+}
+
+/* What was written is on disk; or stands before the other lines again, as if it had never been
+ * written. */
+static bool flush(struct journal *journal, struct lines *lines) {
+    if (!journal->is_stdout && journal->fd >= 0 && fdatasync(journal->fd) != 0) {
+        int cause = errno;
+        int cut = ftruncate(journal->fd, (off_t)journal->flushed.bytes);
+        (void)cut; /* to make a file shorter needs no room */
+        journal->end = journal->flushed;
+        STAILQ_CONCAT(&journal->written, lines);
+        STAILQ_CONCAT(lines, &journal->written);
+        errno = cause;
+        return false;
+    }
+    journal->flushed = journal->end;
+    free_lines(&journal->written);
+    return true;
+}
+
+static bool rotate(struct journal *journal, struct lines *lines) {
     char name[PATH_MAX + 32];
-    snprintf(name, sizeof name, "%s.%012" PRIu64, journal->path, journal->seq - 1);
-    if (fdatasync(journal->fd) != 0 || rename(journal->path, name) != 0)
-        return;
+    snprintf(name, sizeof name, "%s.%012" PRIu64, journal->path, journal->end.seq - 1);
+    if (!flush(journal, lines))
+        return false;
+    if (rename(journal->path, name) != 0)
+        return false;
     close(journal->fd);
     journal->fd = -1;
-    journal->bytes = 0;
+    journal->end.bytes = journal->flushed.bytes = 0;
+    return true;
 }
 
 static bool has_file(struct journal *journal) {
-    if (journal->fd < 0) {
-        journal->fd = open(journal->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-        return journal->fd >= 0 && flush_folder(journal->path);
+    if (journal->fd >= 0)
+        return true;
+    int fd = open(journal->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return false;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && flush_folder(journal->path)) {
+        journal->fd = fd;
+        return true;
     }
-    return true;
+    int cause = errno;
+    unlink(journal->path);
+    close(fd);
+    errno = cause;
+    return false;
 }
 
-/* A line that went half to a full disk is cut off again. */
+/* How many of the bytes were written. Whoever shares stdout may have made it non-blocking. */
+static size_t write_some(int fd, const char *bytes, size_t size) {
+    size_t written = 0;
+    while (written < size) {
+        ssize_t n = write(fd, bytes + written, size - written);
+        if (n >= 0)
+            written += (size_t)n;
+        else if (errno == EAGAIN &&
+                 poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, RETRY_MS) == 1)
+            continue;
+        else if (errno != EINTR)
+            break;
+    }
+    return written;
+}
+
+/* A line that went half to a full disk is cut off again; of one that went half to stdout only the
+ * rest is still to be written. */
 static bool write_line(struct journal *journal, const struct line *line) {
     char text[WHOLE_LINE_MAX + 1];
-    int frame = snprintf(text, sizeof text, "{\"seq\":%" PRIu64 ",\"prev\":\"%s\"%s", journal->seq,
-                         journal->prev, line->size > 2 ? "," : "");
+    struct place *end = &journal->end;
+    int frame = snprintf(text, sizeof text, "{\"seq\":%" PRIu64 ",\"prev\":\"%s\"%s", end->seq,
+                         end->prev, line->size > 2 ? "," : "");
     memcpy(text + frame, line->members + 1, line->size - 1);
-    size_t size = (size_t)frame + line->size - 1;
+    size_t size = (size_t)frame + line->size - 1, before = journal->line_written;
     text[size] = '\n';
-    if (!write_all(journal->fd, text, size + 1)) {
-        int cut = journal->is_stdout ? 0 : ftruncate(journal->fd, (off_t)journal->bytes);
+    size_t written = before + write_some(journal->fd, text + before, size + 1 - before);
+    journal->line_written = 0;
+    if (written < size + 1) {
+        int cause = errno;
+        int cut = journal->is_stdout ? 0 : ftruncate(journal->fd, (off_t)end->bytes);
         (void)cut; /* to make a file shorter needs no room */
+        journal->line_written = journal->is_stdout ? written : 0;
+        errno = cause;
         return false;
     }
-    hash_line(text, size, journal->prev);
-    journal->bytes += size + 1;
-    journal->seq++;
+    hash_line(text, size, end->prev);
+    end->bytes += size + 1;
+    end->seq++;
     return true;
 }
 
-/* Returns what could not be written. */
-static void write_lines(struct journal *journal, struct lines *lines, size_t *left) {
+static bool is_full(const struct journal *journal) {
+    return !journal->is_stdout && journal->end.bytes > 0 &&
+           journal->end.bytes >= journal->bytes_max;
+}
+
+/* Writes and flushes, and leaves in *lines what must be written again. False: there is some, for
+ * errno's cause. */
+static bool write_lines(struct journal *journal, struct lines *lines) {
     struct line *line;
-    while ((line = STAILQ_FIRST(lines))) {
-        if (!journal->is_stdout && journal->bytes > 0 && journal->bytes >= journal->bytes_max)
-            rotate(journal);
-        if (!has_file(journal) || !write_line(journal, line))
-            return;
-        STAILQ_REMOVE_HEAD(lines, entry);
-        free(line);
-        --*left;
+    bool going = true;
+    while (going && (line = STAILQ_FIRST(lines))) {
+        going = (!is_full(journal) || rotate(journal, lines)) && has_file(journal) &&
+                write_line(journal, line);
+        if (going) {
+            STAILQ_REMOVE_HEAD(lines, entry);
+            STAILQ_INSERT_TAIL(&journal->written, line, entry);
+        }
     }
+    int cause = errno;
+    if (!flush(journal, lines))
+        return false;
+    errno = cause;
+    return going;
 }
 
 /* Waits, but not when the journal is being closed. Under the lock. */
@@ -257,29 +355,46 @@ static void pause_ms(struct journal *journal, unsigned ms) {
         ; /* a line was appended */
 }
 
+static size_t count_lines(const struct lines *lines) {
+    const struct line *line;
+    size_t count = 0;
+    STAILQ_FOREACH(line, lines, entry)
+    count++;
+    return count;
+}
+
+/* Once for each time that it begins and ends. */
+static void tell(const struct journal *journal, bool failing, int cause) {
+    if (failing && !journal->failing)
+        log_event(LOG_ERROR, "audit_not_written", LOG_STR("cause", strerror(cause)));
+    else if (!failing && journal->failing)
+        log_event(LOG_INFO, "audit_written", LOG_STR("meaning", "nothing was lost"));
+}
+
 static void *run(void *argument) {
     struct journal *journal = argument;
     struct lines taken = STAILQ_HEAD_INITIALIZER(taken);
     pthread_mutex_lock(&journal->lock);
     for (;;) {
-        while (STAILQ_EMPTY(&journal->waiting) && !journal->closing && !journal->failing)
+        while (STAILQ_EMPTY(&journal->waiting) && !journal->closing)
             pthread_cond_wait(&journal->wake, &journal->lock);
-        if (STAILQ_EMPTY(&journal->waiting) && journal->closing)
+        if (STAILQ_EMPTY(&journal->waiting))
             break;
         STAILQ_CONCAT(&taken, &journal->waiting);
-        size_t count = journal->waiting_count, left = count;
+        size_t count = journal->waiting_count;
         bool last = journal->closing;
         pthread_mutex_unlock(&journal->lock);
-        write_lines(journal, &taken, &left);
-        bool flushed = journal->is_stdout || fdatasync(journal->fd) == 0;
+        bool failing = !write_lines(journal, &taken);
+        tell(journal, failing, errno);
+        size_t left = count_lines(&taken);
         pthread_mutex_lock(&journal->lock);
         STAILQ_CONCAT(&taken, &journal->waiting);
         STAILQ_CONCAT(&journal->waiting, &taken); /* what is left stays in front */
         journal->waiting_count -= count - left;
-        journal->failing = left > 0 || !flushed;
-        if (last && journal->failing)
+        journal->failing = failing;
+        if (last && failing)
             break;
-        pause_ms(journal, journal->failing ? RETRY_MS : JOURNAL_FLUSH_MS);
+        pause_ms(journal, failing ? RETRY_MS : JOURNAL_FLUSH_MS);
     }
     pthread_mutex_unlock(&journal->lock);
     return NULL;
@@ -298,11 +413,10 @@ static enum status start(struct journal *journal, struct error *err) {
 }
 
 static void release(struct journal *journal) {
-    struct line *line;
-    while ((line = STAILQ_FIRST(&journal->waiting))) {
-        STAILQ_REMOVE_HEAD(&journal->waiting, entry);
-        free(line);
-    }
+    if (journal->waiting_count > 0)
+        log_event(LOG_ERROR, "audit_lost", LOG_INT("lines", journal->waiting_count));
+    free_lines(&journal->waiting);
+    free_lines(&journal->written);
     if (!journal->is_stdout && journal->fd >= 0)
         close(journal->fd);
     pthread_cond_destroy(&journal->wake);
@@ -319,9 +433,10 @@ enum status journal_open(const char *path, uint64_t bytes_max, struct journal **
     journal->bytes_max = bytes_max;
     journal->is_stdout = strcmp(path, "-") == 0;
     journal->fd = STDOUT_FILENO;
-    journal->seq = 1;
-    memset(journal->prev, '0', HASH_TEXT);
+    journal->end.seq = 1;
+    memset(journal->end.prev, '0', HASH_TEXT);
     STAILQ_INIT(&journal->waiting);
+    STAILQ_INIT(&journal->written);
     pthread_mutex_init(&journal->lock, NULL);
     pthread_cond_init(&journal->wake, NULL);
     enum status status = journal->is_stdout ? STATUS_OK : open_file(journal, err);

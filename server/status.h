@@ -31,6 +31,7 @@ extern "C" {
     X(NOT_CALIBRATED, 400, "not_calibrated", "The model has no measured thresholds")               \
     X(UNAUTHORIZED, 401, "unauthorized", "A key is needed")                                        \
     X(INSUFFICIENT_SCOPE, 403, "insufficient_scope", "The caller may not do this")                 \
+    X(SUBJECT_DISABLED, 403, "subject_disabled", "The subject was refused too often")              \
     X(ORIGIN_NOT_ALLOWED, 403, "origin_not_allowed", "The request's origin is not allowed")        \
     X(NOT_FOUND, 404, "not_found", "No such resource")                                             \
     X(UNKNOWN_MODEL, 404, "unknown_model", "No such model")                                        \
@@ -56,7 +57,8 @@ extern "C" {
     X(ATYPICAL_EMBEDDING, 422, "atypical_embedding", "The embedding is no genuine face's")         \
     X(IDEMPOTENCY_KEY_REUSED, 422, "idempotency_key_reused", "The key was used with another body") \
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The request's headers are too large")          \
-    X(RATE_LIMITED, 429, "rate_limited", "Too many requests with this key")                        \
+    X(RATE_LIMITED, 429, "rate_limited", "Too many requests")                                      \
+    X(SUBJECT_LOCKED, 429, "subject_locked", "The subject must wait")                              \
     X(INTERNAL, 500, "internal", "Internal error")                                                 \
     X(OVERLOADED, 503, "overloaded", "The service is overloaded")                                  \
     X(DRAINING, 503, "draining", "The service is shutting down")                                   \

@@ -16,7 +16,7 @@ enum status store_failed(const struct store *store, int code, int cause, struct 
                          "The disk that holds the store is full; nothing was changed.");
     if (kind == SQLITE_BUSY || kind == SQLITE_LOCKED)
         return error_set(err, STATUS_OVERLOADED, "The store is busy; try again.");
-    return error_set(err, STATUS_INTERNAL, "%.150s/store.sqlite: %.60s", store->data,
+    return error_set(err, STATUS_INTERNAL, "%.150s/%s: %.60s", store->data, store->schema->file,
                      sqlite3_errstr(code));
 }
 

@@ -19,8 +19,18 @@
 #include <limits.h>
 #include <sqlite3.h>
 
+/* One kind of file, and the steps from each of its versions to the next. */
+struct schema {
+    const char *file; /* its name in the data directory: "store.sqlite" */
+    int application;  /* what an SQLite file of this kind says it is */
+    const char *const *steps;
+    int version; /* how many steps there are */
+};
+extern const struct schema STORE_SCHEMA;
+
 struct store {
     sqlite3 *database;
+    const struct schema *schema;
     uint64_t (*now_ms)(void);
     char data[PATH_MAX];
 };
@@ -105,6 +115,9 @@ enum status settle_leases(struct store *store, const char *runner, struct store_
 /* STATUS_IN_USE while a job that is not final uses the data set. */
 enum status dataset_is_free(struct store *store, const char *name, struct error *err);
 
+/* As store_open, for a file of any kind; what `schema` points to stays. */
+enum status store_open_file(const struct store_options *options, const struct schema *schema,
+                            struct store **store, struct error *err);
 /* Brings the file to the version of this program. */
 enum status store_migrate(struct store *store, struct error *err);
 

@@ -1,4 +1,4 @@
-/* The versions of the file, each as the step from the one before. A step that has been released
+/* The versions of store.sqlite, each as the step from the one before. A step that has been released
  * never changes; the next version is one more entry. tests/store/ keeps a file of each older
  * version.
  *
@@ -7,9 +7,6 @@
 #include "model/store/inside.h"
 
 #include <stdio.h>
-
-/* What an SQLite file of ours says it is: "FPst". */
-enum { APPLICATION = 0x46507374 };
 
 static const char *const STEPS[] = {
     /* 1 */
@@ -127,7 +124,11 @@ static const char *const STEPS[] = {
     " PRIMARY KEY (evaluation, candidate)"
     ") STRICT, WITHOUT ROWID;",
 };
-enum { VERSION = sizeof STEPS / sizeof STEPS[0] };
+
+const struct schema STORE_SCHEMA = {.file = "store.sqlite",
+                                    .application = 0x46507374, /* "FPst" */
+                                    .steps = STEPS,
+                                    .version = sizeof STEPS / sizeof STEPS[0]};
 
 static enum status read_number(struct store *store, const char *sql, int64_t *number,
                                struct error *err) {
@@ -146,33 +147,35 @@ static enum status read_version(struct store *store, int64_t *version, struct er
         status = read_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err);
     if (status != STATUS_OK)
         return status;
+    const struct schema *schema = store->schema;
     bool is_new = *version == 0 && application == 0 && tables == 0;
-    if (!is_new && application != APPLICATION)
-        return error_set(err, STATUS_INTERNAL, "%.180s/store.sqlite: this is no store of facepair",
-                         store->data);
-    if (*version > VERSION)
+    if (!is_new && application != schema->application)
+        return error_set(err, STATUS_INTERNAL, "%.180s/%s: this is no store of facepair",
+                         store->data, schema->file);
+    if (*version > schema->version)
         return error_set(err, STATUS_INTERNAL,
-                         "%.150s/store.sqlite is of version %lld, which a newer facepair has "
+                         "%.150s/%s is of version %lld, which a newer facepair has "
                          "written; this one knows up to %d",
-                         store->data, (long long)*version, VERSION);
+                         store->data, schema->file, (long long)*version, schema->version);
     return STATUS_OK;
 }
 
 static enum status take_steps(struct store *store, struct error *err) {
+    const struct schema *schema = store->schema;
     int64_t version;
     enum status status = read_version(store, &version, err);
-    for (; status == STATUS_OK && version < VERSION; version++)
-        status = store_run(store, STEPS[version], err);
+    for (; status == STATUS_OK && version < schema->version; version++)
+        status = store_run(store, schema->steps[version], err);
     char numbers[96];
     snprintf(numbers, sizeof numbers, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-             APPLICATION, VERSION);
+             schema->application, schema->version);
     return status == STATUS_OK ? store_run(store, numbers, err) : status;
 }
 
 enum status store_migrate(struct store *store, struct error *err) {
     int64_t version;
     enum status status = read_version(store, &version, err);
-    if (status != STATUS_OK || version == VERSION)
+    if (status != STATUS_OK || version == store->schema->version)
         return status;
     /* Another process may have done it before the lock was ours: the version is read again. */
     status = store_begin(store, err);

@@ -45,16 +45,17 @@ const char *store_refused_file_system(unsigned long f_type) {
     return NULL;
 }
 
-static enum status check_file_system(const char *data, struct error *err) {
+static enum status check_file_system(const char *data, const struct schema *schema,
+                                     struct error *err) {
     struct statfs about;
     if (statfs(data, &about) != 0)
         return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", data, strerror(errno));
     const char *name = store_refused_file_system((unsigned long)about.f_type);
     if (name)
         return error_set(err, STATUS_INTERNAL,
-                         "%.100s is on a network file system (%s), where the store's locks do not "
-                         "hold; keep the data of --role all or control on a local disk",
-                         data, name);
+                         "%.100s is on a network file system (%s), where the locks of %s do not "
+                         "hold; keep it on a local disk",
+                         data, name, schema->file);
     return STATUS_OK;
 }
 
@@ -95,18 +96,19 @@ static enum status set_up(struct store *store, unsigned busy_ms, struct error *e
     return status == STATUS_OK ? store_migrate(store, err) : status;
 }
 
-enum status store_open(const struct store_options *options, struct store **opened,
-                       struct error *err) {
+enum status store_open_file(const struct store_options *options, const struct schema *schema,
+                            struct store **opened, struct error *err) {
     char path[PATH_MAX];
     struct store *store = calloc(1, sizeof *store);
     if (!store)
         return error_set(err, STATUS_INTERNAL, "out of memory");
+    store->schema = schema;
     store->now_ms = options->now_ms ? options->now_ms : clock_wall_ms;
     enum status status = file_path(store->data, err, "%s", options->data);
     if (status == STATUS_OK)
-        status = file_path(path, err, "%s/store.sqlite", options->data);
+        status = file_path(path, err, "%s/%s", options->data, schema->file);
     if (status == STATUS_OK)
-        status = check_file_system(options->data, err);
+        status = check_file_system(options->data, schema, err);
     if (status == STATUS_OK)
         status = create_file(path, options->data, err);
     if (status == STATUS_OK) {
@@ -122,6 +124,11 @@ enum status store_open(const struct store_options *options, struct store **opene
     }
     *opened = store;
     return STATUS_OK;
+}
+
+enum status store_open(const struct store_options *options, struct store **store,
+                       struct error *err) {
+    return store_open_file(options, &STORE_SCHEMA, store, err);
 }
 
 void store_close(struct store *store) {

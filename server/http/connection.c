@@ -28,6 +28,31 @@
 
 enum { KERNEL_TICK_US = 20 * 1000 }; /* the kernel's times are no finer than this */
 
+/* Nothing is answered: a socket that is closed at once costs least. */
+enum MHD_Result connection_policy(void *cls, const struct sockaddr *address, socklen_t size) {
+    (void)size;
+    struct http_listener *listener = cls;
+    const struct http_address_options *options = &listener->options.addresses;
+    struct ip peer;
+    if (!listener->clients || !ip_of_socket(address, &peer) ||
+        ip_is_in(&peer, options->trusted, options->trusted_count) ||
+        clients_may_connect(listener->clients, &peer))
+        return MHD_YES;
+    listener_rejected(listener, "address_connections");
+    return MHD_NO;
+}
+
+static void note_peer(struct connection *connection, struct MHD_Connection *mhd) {
+    struct http_listener *listener = connection->listener;
+    const struct http_address_options *options = &listener->options.addresses;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    connection->counted = info && ip_of_socket(info->client_addr, &connection->peer) &&
+                          listener->clients &&
+                          !ip_is_in(&connection->peer, options->trusted, options->trusted_count) &&
+                          clients_connect(listener->clients, &connection->peer);
+}
+
 static void connection_started(struct http_listener *listener, struct MHD_Connection *mhd,
                                void **socket_context) {
     struct connection *connection = calloc(1, sizeof *connection);
@@ -39,6 +64,7 @@ static void connection_started(struct http_listener *listener, struct MHD_Connec
     connection->mhd = mhd;
     connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->began_us = clock_monotonic_us();
+    note_peer(connection, mhd);
     LIST_INSERT_HEAD(&listener->connections, connection, entry);
     listener->connections_count++;
     if (listener->tls)
@@ -53,6 +79,8 @@ static void connection_closed(struct http_listener *listener, struct connection 
     if (connection->tls && !connection->greeted && !connection->given_up)
         listener_rejected(listener, "handshake");
     tls_release(connection->tls);
+    if (connection->counted)
+        clients_disconnect(listener->clients, &connection->peer);
     /* At its limit the daemon has stopped listening, and only its next run begins again. */
     listener_wake(listener);
     free(connection);

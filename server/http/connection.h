@@ -4,6 +4,7 @@
  *   listener.c    the daemon inside the libuv loop; drain and stop
  *   address.c     "127.0.0.1:8080" -> a bound socket -> a listening one
  *   connection.c  one record for each socket: deadlines, clients that leave
+ *   clients.c     connections and requests of one address; forwarded.c: whose address
  *   linger.c      bytes that come after the last answer
  *   tls.c         certificates; handshake.c: while they are shown; peer.c: the client's own
  *   exchange.c    libmicrohttpd's handler: header, body, answer, in this order
@@ -75,7 +76,8 @@ struct http_request {
     const struct http_endpoint *endpoint;
     char id[65];
     char parameter[HTTP_SEGMENTS_MAX][HTTP_PARAMETER_MAX + 1];
-    char allow[64]; /* methods of a path that has others */
+    char allow[64];   /* methods of a path that has others */
+    struct ip client; /* whose request it is, where that is asked for */
     char caller[HTTP_CALLER_SIZE];
     unsigned rights, retry_after_s;
 
@@ -113,6 +115,8 @@ struct connection {
     struct MHD_Connection *mhd;
     struct http_request *request; /* NULL between requests */
     int fd;
+    struct ip peer;
+    bool counted;           /* among those of its address */
     uint64_t began_us;      /* when the header that is awaited began; 0: not yet */
     uint64_t idle_since_us; /* when the last exchange ended */
     bool given_up;          /* past a deadline and shut down */
@@ -149,6 +153,7 @@ struct http_listener {
     bool stopped;
     LIST_HEAD(, connection) connections;
     size_t connections_count, accepted;
+    struct clients *clients; /* NULL: no address has a limit */
     LIST_HEAD(, lingering) lingers;
     size_t lingers_count;
     uv_poll_t handshakes; /* with TLS only */
@@ -173,6 +178,8 @@ enum status address_listen(const char *address, int fd, unsigned *port, struct e
 /* connection.c */
 void connection_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
                        enum MHD_ConnectionNotificationCode code);
+/* MHD_AcceptPolicyCallback */
+enum MHD_Result connection_policy(void *cls, const struct sockaddr *address, socklen_t size);
 void connection_sweep(struct http_listener *listener, uint64_t now_us);
 void connection_close_idle(struct http_listener *listener);
 
@@ -212,6 +219,9 @@ void http_request_identify(struct http_request *request); /* its X-Request-Id */
  * framing cannot be trusted. */
 enum status head_check(struct http_request *request, struct error *err);
 bool head_has_body(const struct http_request *request);
+
+/* forwarded.c */
+struct ip forwarded_client(const struct http_request *request);
 
 /* guard.c */
 enum status guard_check(const struct http_request *request, struct error *err);

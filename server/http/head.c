@@ -1,16 +1,17 @@
 /* What is decided from a request's header alone, before a byte of the body is read, in this order:
- * framing, guards, route, who calls (certificate, then key), the body's encoding, type and length,
- * the application's admission.
+ * framing, guards, route, whose address, who calls (certificate, then key), the body's encoding,
+ * type and length, the application's admission.
  *
  * Framing comes first because libmicrohttpd accepts much that servers and proxies read in
- * different ways: two Content-Lengths, Content-Length with Transfer-Encoding, blanks before a
- * colon (the header is then another one to it). Each is refused and its connection closed, so that
- * no byte after such a header is ever taken for a request. What cannot be seen through its API,
- * and is harmless alone: bare LF as a line end, a folded header line (read as one line), a NUL (the
- * value ends there), chunk extensions (ignored).
+ * different ways: two Content-Lengths, Content-Length with Transfer-Encoding, two keys, blanks
+ * before a colon (the header is then another one to it). Each is refused and its connection closed,
+ * so that no byte after such a header is ever taken for a request. What cannot be seen through its
+ * API, and is harmless alone: bare LF as a line end, a folded header line (read as one line), a NUL
+ * (the value ends there), chunk extensions (ignored).
  */
 #include "server/http/connection.h"
 
+#include "server/clock.h"
 #include "server/http/disposition.h"
 
 #include <inttypes.h>
@@ -19,7 +20,7 @@
 #include <strings.h>
 
 struct scan {
-    unsigned hosts, lengths, encodings;
+    unsigned hosts, lengths, encodings, credentials;
     bool malformed, chunked, content_encoding, expects_continue;
     const char *length;
 };
@@ -52,7 +53,9 @@ static enum MHD_Result scan_header(void *cls, enum MHD_ValueKind kind, const cha
     } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
         scan->encodings++;
         scan->chunked = strcasecmp(value, "chunked") == 0;
-    } else if (strcasecmp(name, "Content-Encoding") == 0)
+    } else if (strcasecmp(name, "Authorization") == 0 || strcasecmp(name, "X-Api-Key") == 0)
+        scan->credentials++;
+    else if (strcasecmp(name, "Content-Encoding") == 0)
         scan->content_encoding = true;
     else if (strcasecmp(name, "Expect") == 0)
         scan->expects_continue = strcasecmp(value, "100-continue") == 0;
@@ -74,6 +77,9 @@ static enum status check_framing(struct http_request *request, const struct scan
     if (scan->encodings > 1 || (scan->encodings == 1 && (!scan->chunked || request->http10)))
         return error_set(err, STATUS_INVALID_HEADER,
                          "The only Transfer-Encoding understood is chunked, in HTTP/1.1.");
+    if (scan->credentials > 1)
+        return error_set(err, STATUS_INVALID_HEADER,
+                         "Send one key, once: in Authorization or in X-Api-Key.");
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (info && info->header_size > request->listener->options.header_bytes_max)
@@ -145,6 +151,23 @@ static enum status check_stream(struct http_request *request, struct error *err)
     return STATUS_OK;
 }
 
+/* Who may call and may not is found out as often as the address may ask. */
+static enum status check_address(struct http_request *request, struct error *err) {
+    struct http_listener *listener = request->listener;
+    unsigned wait_s;
+    if (!listener->clients && !listener->options.addresses.logged)
+        return STATUS_OK;
+    request->client = forwarded_client(request);
+    if (!listener->clients ||
+        clients_may_ask(listener->clients, &request->client, clock_monotonic_us(), &wait_s))
+        return STATUS_OK;
+    http_request_set_retry_after(request, wait_s);
+    listener_rejected(listener, "address_rate");
+    return error_set(err, STATUS_RATE_LIMITED,
+                     "The limit of requests from one address is reached; try again after "
+                     "Retry-After seconds.");
+}
+
 static bool is_preflight(const struct http_request *request) {
     return strcmp(request->method, "OPTIONS") == 0 && request->allow[0] &&
            guard_allowed_origin(request) &&
@@ -162,6 +185,11 @@ enum status head_check(struct http_request *request, struct error *err) {
     bool probe = request->endpoint && request->endpoint->probe;
     if (!probe && request->listener->application->guard_hosts) {
         status = guard_check(request, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    if (!probe) {
+        status = check_address(request, err);
         if (status != STATUS_OK)
             return status;
     }

@@ -129,8 +129,9 @@ static enum status daemon_start(struct http_listener *listener, int fd, struct e
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
         {MHD_OPTION_END, 0, NULL}};
     listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (listener->tls ? MHD_USE_TLS : 0), 0, NULL, NULL,
-        exchange_handle, listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (listener->tls ? MHD_USE_TLS : 0), 0,
+        connection_policy, listener, exchange_handle, listener, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT,
         listener->options.connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)HTTP_KEEPALIVE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)HTTP_CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, listener,
@@ -164,6 +165,20 @@ static void handles_open(struct http_listener *listener, int epoll_fd) {
         handshakes_watch(listener);
 }
 
+static void destroy(struct http_listener *listener) {
+    clients_destroy(listener->clients);
+    free(listener);
+}
+
+/* What is kept of addresses, where anything is limited by them. */
+static enum status clients_open(struct http_listener *listener, struct error *err) {
+    const struct clients_limits *limits = &listener->options.addresses.limits;
+    if (limits->connections_max == 0 && !(limits->rate.per_s > 0))
+        return STATUS_OK;
+    listener->clients = clients_create(limits);
+    return listener->clients ? STATUS_OK : error_set(err, STATUS_INTERNAL, "Out of memory.");
+}
+
 enum status http_listener_start(const struct http_listener_options *options,
                                 const struct http_application *application, struct loop *loop,
                                 struct http_listener **out, struct error *err) {
@@ -178,7 +193,9 @@ enum status http_listener_start(const struct http_listener_options *options,
     listener->handshakes_fd = -1;
     listener->tls = tls_acquire(options->tls);
     int fd = options->bound ? options->bound : -1;
-    enum status status = options->bound ? STATUS_OK : http_address_bind(options->address, &fd, err);
+    enum status status = clients_open(listener, err);
+    if (status == STATUS_OK && !options->bound)
+        status = http_address_bind(options->address, &fd, err);
     if (status == STATUS_OK)
         status = address_listen(options->address, fd, &listener->port, err);
     if (status == STATUS_OK && listener->tls)
@@ -201,7 +218,7 @@ fail_listen:
     if (fd >= 0)
         close(fd);
     tls_release(listener->tls);
-    free(listener);
+    destroy(listener);
     return status;
 }
 
@@ -239,7 +256,7 @@ void http_listener_drain(struct http_listener *listener, void (*drained)(void *c
 void listener_handle_closed(struct http_listener *listener) {
     assert(listener->handles > 0);
     if (--listener->handles == 0 && listener->stopped)
-        free(listener);
+        destroy(listener);
 }
 
 static void on_closed(uv_handle_t *handle) { listener_handle_closed(handle->data); }

@@ -5,6 +5,7 @@
 #ifndef FACEPAIR_SERVER_HTTP_LISTENER_H
 #define FACEPAIR_SERVER_HTTP_LISTENER_H
 
+#include "server/http/clients.h"
 #include "server/http/request.h"
 #include "server/http/tls.h"
 #include "server/loop.h"
@@ -33,6 +34,16 @@ struct http_application {
     bool guard_hosts; /* false only with --insecure or keys */
 };
 
+/* What is asked of the address that a request comes from. */
+struct http_address_options {
+    struct clients_limits limits;
+    /* Proxies: what they say in X-Forwarded-For is believed (forwarded.c), and no limit is on their
+     * own connections. Borrowed. */
+    const struct ip_range *trusted;
+    size_t trusted_count;
+    bool logged; /* the log tells of each request whose it was */
+};
+
 struct http_listener_options {
     unsigned role;       /* HTTP_PUBLIC, HTTP_ADMIN or HTTP_METRICS */
     const char *address; /* "127.0.0.1:8080", "[::1]:0" */
@@ -47,6 +58,7 @@ struct http_listener_options {
     /* Asks for a certificate, and serves nothing but probes to who has none of tls->client_ca: 401
      * without one, 403 with one that is not accepted. Keys are asked for all the same. */
     bool ask_client;
+    struct http_address_options addresses;
 };
 
 struct http_listener;

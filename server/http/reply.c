@@ -108,7 +108,8 @@ void reply_preflight(struct http_request *request) {
     const struct http_header headers[] = {
         {"Access-Control-Allow-Methods", request->allow},
         {"Access-Control-Allow-Headers",
-         "Authorization, Content-Type, X-Api-Key, X-Request-Id, X-Request-Timeout-Ms, traceparent"},
+         "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Api-Key, "
+         "X-Request-Id, X-Request-Timeout-Ms, traceparent"},
         {"Access-Control-Max-Age", "600"},
         {NULL, NULL}};
     http_reply_empty(request, 204, headers);
@@ -143,8 +144,13 @@ static void log_answer(const struct http_request *request, const char *route, co
     if (!log_enabled(level))
         return;
     const char *trace = traceparent(request);
-    struct log_field known[2] = {{0}}; /* LOG_FIELD_END each */
+    struct log_field known[3] = {{0}}; /* LOG_FIELD_END each */
     size_t count = 0;
+    char client[IP_TEXT_SIZE];
+    if (request->listener->options.addresses.logged && request->endpoint && !probe) {
+        ip_text(&request->client, client);
+        known[count++] = LOG_STR("client", client);
+    }
     if (request->caller[0])
         known[count++] = LOG_STR("key", request->caller);
     if (trace)
@@ -152,7 +158,7 @@ static void log_answer(const struct http_request *request, const char *route, co
     log_event(level, "request", LOG_STR("request_id", request->id), LOG_STR("method", method),
               LOG_STR("route", route), LOG_INT("status", request->response_status),
               LOG_REAL("total_ms", total_s * 1e3), LOG_INT("bytes_in", request->body_bytes),
-              known[0], known[1]);
+              known[0], known[1], known[2]);
 }
 
 void reply_observe(struct http_request *request) {

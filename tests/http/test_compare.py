@@ -353,6 +353,8 @@ REFUSED = {
 }
 # These need an instance of their own; each names the test that sends it.
 ALONE = {(408, "timeout"): "test_a_body_that_takes_too_long_is_answered",
+         (403, "subject_disabled"): "test_a_subject_that_was_refused_too_often_is_answered",
+         (429, "subject_locked"): "test_a_subject_that_was_refused_too_often_is_answered",
          (422, "atypical_embedding"): "test_the_mean_embedding_is_refused",
          (503, "overloaded"): "test_a_full_queue_is_answered",
          (503, "draining"): "test_new_work_is_refused_while_draining",
@@ -368,7 +370,7 @@ def test_compare_refuses(stub, tokens, status, code, send):
 
 def test_every_documented_code_has_a_case():
     documented = {(int(status), code) for status, code in contract.documented_codes(OPENAPI, OPENAPI["paths"][PATH]["post"])
-                  if status != "default"}
+                  if status != "default" and code != "rate_limited"}
     assert documented == set(REFUSED) | set(ALONE) | ONLY_WITHOUT_MEMORY
     assert all(callable(globals()[name]) for name in ALONE.values())
 
@@ -381,6 +383,15 @@ def test_all_faults_are_reported_at_once(stub, tokens):
     answer = stub.post_json(PATH, {"embedding1": 1, "prior": 2, "embedding3": tokens[0]})
     assert sorted(answer.codes) == [("invalid_field", "embedding1"), ("invalid_field", "prior"), ("missing_field", "embedding2"),
                                     ("unknown_field", "embedding3")]
+
+
+@pytest.mark.parametrize("limit, status, code", [(2, 429, "subject_locked"), (1, 403, "subject_disabled")])
+def test_a_subject_that_was_refused_too_often_is_answered(start_stub, limit, status, code):
+    service = start_stub("--lockout-refusals=1", f"--lockout-limit={limit}")
+    first, second = (item["token"] for item in service.embed(b"first", b"second"))
+    options = {"threshold": 1e-6, "subject": f"compared: {code}"}
+    assert service.compare(first, second, **options).status == 200
+    contract.check_problem(OPENAPI, PATH, "post", service.compare(first, second, **options), status, code)
 
 
 def test_a_body_that_takes_too_long_is_answered(start_stub):

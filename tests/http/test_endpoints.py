@@ -20,6 +20,7 @@ LISTENERS = {
     "/admin/v1/datasets/{dataset}/people/{person}": {"admin"},
     "/admin/v1/fine-tunes": {"admin"}, "/admin/v1/fine-tunes/{job}": {"admin"},
     **{f"/admin/v1/fine-tunes/{{job}}/{what}": {"admin"} for what in ("cancel", "pause", "resume", "events", "checkpoints")},
+    "/admin/v1/subjects/show": {"admin"}, "/admin/v1/subjects/lift": {"admin"},
     "/metrics": {"admin", "metrics"}, "/livez": {"public", "admin", "metrics"}, "/healthz": {"public", "admin", "metrics"},
     "/readyz": {"public", "admin", "metrics"}, "/startupz": {"public", "admin", "metrics"},
 }

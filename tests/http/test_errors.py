@@ -166,6 +166,8 @@ VERIFY = {
 }
 # These need an instance of their own; each names the test below that sends it.
 ALONE = {(408, "timeout"): "test_a_body_that_takes_too_long_is_answered",
+         (403, "subject_disabled"): "test_a_subject_that_was_refused_too_often_is_answered",
+         (429, "subject_locked"): "test_a_subject_that_was_refused_too_often_is_answered",
          (503, "overloaded"): "test_a_full_queue_is_answered",
          (503, "draining"): "test_new_work_is_refused_while_draining",
          (507, "storage_full"): "test_what_cannot_be_recorded_is_refused"}
@@ -187,6 +189,14 @@ def test_every_documented_code_of_verify_has_a_case():
 
 def test_what_cannot_be_recorded_is_refused(unrecordable):
     contract.check_problem(OPENAPI, "/v1/verify", "post", unrecordable.verify(PAIR), 507, "storage_full")
+
+
+@pytest.mark.parametrize("limit, status, code", [(2, 429, "subject_locked"), (1, 403, "subject_disabled")])
+def test_a_subject_that_was_refused_too_often_is_answered(start_stub, limit, status, code):
+    service = start_stub("--lockout-refusals=1", f"--lockout-limit={limit}")
+    parts = [*PAIR, ("threshold", "0.000001"), ("subject", code)]
+    assert service.verify(parts).status == 200
+    contract.check_problem(OPENAPI, "/v1/verify", "post", service.verify(parts), status, code)
 
 
 def test_a_body_that_takes_too_long_is_answered(start_stub):

@@ -7,7 +7,8 @@ import pytest
 import service as under_test
 from test_errors import OPERATIONS, port_of
 
-SCOPES = ["verify", "embed", "embed:raw", "models:read", "metrics:read", "datasets:write", "jobs:write", "models:promote"]
+SCOPES = ["verify", "embed", "embed:raw", "models:read", "metrics:read", "datasets:write", "jobs:write", "models:promote",
+          "subjects:write"]
 SCOPED = [(path, method, operation["security"][0]["bearer"][0]) for path, method, operation in OPERATIONS
           if "security" in operation]
 PAIR = [("image1", b"first"), ("image2", b"second")]
@@ -71,6 +72,16 @@ def test_another_secret_another_id_and_another_scheme_open_nothing(guarded):
     for wrong in (key[:-1] + ("A" if key[-1] != "A" else "B"), key.replace("fp_", "fq_"), key + "A", key[:-1], "fp_", ""):
         refused(service.verify(PAIR, Authorization=f"Bearer {wrong}"), 401, "unauthorized")
     refused(service.verify(PAIR, Authorization=f"Basic {key}"), 401, "unauthorized")
+
+
+@pytest.mark.parametrize("lines", [("Authorization: Bearer {}", "Authorization: Bearer fp_other"),
+                                   ("Authorization: Bearer fp_other", "X-Api-Key: {}"), ("X-Api-Key: {}", "x-api-key: {}")])
+def test_two_keys_are_one_too_many(guarded, lines):
+    """Whatever stands before the service may have looked at the other one."""
+    service, key = guarded
+    with service.connect() as connection:
+        connection.sendall(under_test.head(service, [line.format(key) for line in lines], method="GET", path="/v1/info"))
+        refused(under_test.read_answer(connection, "GET"), 400, "invalid_header")
 
 
 def test_a_key_in_the_url_opens_nothing(guarded):
@@ -208,6 +219,7 @@ def test_the_commands_mistakes_are_told(keys_file):
                                   (("create", "--scope", "verify"), 2, "--keys-file"),
                                   (("create", "--keys-file", keys_file, "--scope", "all"), 2, "all"),
                                   (("create", "--keys-file", keys_file, "--scope", "verify", "--burst", "3"), 2, "--rate"),
+                                  (("create", "--keys-file", keys_file, "--scope", "verify", "--name", "a\nb"), 2, "--name"),
                                   (("revoke", "0123456789abcdef", "--keys-file", keys_file), 1, "0123456789abcdef"),
                                   (("list", "--keys-file", keys_file.with_name("none")), 1, "none")):
         done = key_command(*arguments)

@@ -358,7 +358,7 @@ def test_a_draining_service_does_not_wait_for_a_trainer_that_sleeps(jobs, serve)
 # ---- roles ----
 
 def test_role_serve_has_neither_store_nor_admin_listener_nor_trainer(jobs, serve):
-    service = serve("--role", "serve", "--metrics-listen", "127.0.0.1:0")
+    service = serve("--role", "serve", "--lockout", "off", "--metrics-listen", "127.0.0.1:0")
     assert service.admin_port is None
     assert service.get("/v1/models").status == 200
     assert not (jobs.data / "store.sqlite").exists()

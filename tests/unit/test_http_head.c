@@ -158,9 +158,19 @@ static void other_hosts_are_misdirected_but_for_probes(void **state) {
         ask(text);
         assert_int_equal(response.status, 200);
     }
-    static const char *const refused[] = {
-        "localhost.evil.example", "localhost:80:80", "", "localhost:x", "[::1",
-        "127.0.0.1.evil.example"};
+    static const char *const refused[] = {"localhost.evil.example",
+                                          "localhost:80:80",
+                                          "",
+                                          "localhost:x",
+                                          "[::1",
+                                          "127.0.0.1.evil.example",
+                                          "localhost.",
+                                          "user@localhost",
+                                          "0.0.0.0",
+                                          "127.1",
+                                          "[::]",
+                                          "localhost/",
+                                          "localhost,evil.example"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         char text[256];
         snprintf(text, sizeof text, "GET /items/a HTTP/1.1\r\nHost: %s\r\n\r\n", refused[i]);
@@ -211,6 +221,7 @@ static void a_preflight_of_a_listed_origin_is_204(void **state) {
         "Access-Control-Request-Method: POST\r\n\r\n");
     assert_int_equal(response.status, 204);
     assert_string_equal(header("Access-Control-Allow-Methods"), "POST");
+    assert_non_null(strstr(header("Access-Control-Allow-Headers"), "Idempotency-Key"));
     assert_string_equal(header("Access-Control-Allow-Origin"), "https://app.example");
     ask("OPTIONS /upload HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_problem(405, "method_not_allowed");

@@ -4,7 +4,10 @@
 #include "server/journal.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -318,6 +321,100 @@ static void a_line_too_long_is_not_taken(void **state) {
     assert_chain(2);
 }
 
+static void another_process_is_kept_out_while_one_writes(void **state) {
+    (void)state;
+    struct journal *journal = open_journal(300), *other;
+    struct error err;
+    for (int i = 0; i < 10; i++)
+        append(journal, i); /* into several files: the lock goes with them */
+    assert_int_equal(journal_open(path, 300, &other, &err), STATUS_INTERNAL);
+    assert_non_null(strstr(err.detail, "another process"));
+    journal_close(journal);
+    journal_close(open_journal(300));
+}
+
+/* A disk that fails once: the kernel reports it once, and what it could not write is gone. */
+static atomic_int flushes_to_fail;
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd) {
+    struct stat about;
+    if (atomic_load(&flushes_to_fail) == 0)
+        return __real_fdatasync(fd);
+    atomic_fetch_sub(&flushes_to_fail, 1);
+    assert_int_equal(fstat(fd, &about), 0);
+    int other = open(path, O_WRONLY); /* without O_APPEND */
+    char zeros[4096] = {0};
+    assert_true(pwrite(other, zeros, (size_t)about.st_size, 0) == about.st_size);
+    close(other);
+    errno = EIO;
+    return -1;
+}
+
+static void what_a_failed_flush_has_lost_is_written_again(void **state) {
+    (void)state;
+    struct journal *journal = open_journal(1 << 20);
+    atomic_store(&flushes_to_fail, 2);
+    for (int i = 0; i < 5; i++)
+        append(journal, i);
+    wait_until_ready(journal, false);
+    wait_until_ready(journal, true);
+    append(journal, 5);
+    journal_close(journal);
+    assert_int_equal(atomic_load(&flushes_to_fail), 0);
+    assert_chain(6);
+}
+
+static void a_failed_flush_before_a_renaming_loses_nothing(void **state) {
+    (void)state;
+    const char *files[64];
+    uint64_t lines;
+    struct error err;
+    struct journal *journal = open_journal(300);
+    atomic_store(&flushes_to_fail, 1);
+    for (int i = 0; i < 12; i++)
+        append(journal, i);
+    wait_until_ready(journal, false);
+    wait_until_ready(journal, true);
+    journal_close(journal);
+    size_t count = list_files(files);
+    if (journal_check(files, count, &lines, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    assert_int_equal(lines, 12);
+    release_files(files, count);
+}
+
+/* A pipe that is full, and non-blocking since somebody else made it so: no line is torn. */
+static void a_full_pipe_tears_no_line(void **state) {
+    (void)state;
+    enum { LINES = 3000 };
+    int ends[2], before = dup(STDOUT_FILENO);
+    struct journal *journal;
+    struct error err;
+    fflush(stdout);
+    assert_int_equal(pipe2(ends, 0), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(dup2(ends[1], STDOUT_FILENO), STDOUT_FILENO);
+    close(ends[1]);
+    assert_int_equal(journal_open("-", 1, &journal, &err), STATUS_OK);
+    for (int i = 0; i < LINES; i++)
+        append(journal, i);
+    nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 500000000},
+              NULL); /* it has given up once */
+    FILE *pipe = fdopen(ends[0], "r"), *copy = fopen(path, "w");
+    char *line = NULL;
+    size_t room = 0;
+    for (int i = 0; i < LINES; i++)
+        fputs(getline(&line, &room, pipe) > 0 ? line : "", copy);
+    journal_close(journal);
+    dup2(before, STDOUT_FILENO);
+    close(before);
+    free(line);
+    fclose(copy);
+    fclose(pipe);
+    assert_chain(LINES);
+}
+
 #define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, create_folder, remove_folder)
 
 int main(void) {
@@ -335,6 +432,10 @@ int main(void) {
         IN_A_FOLDER(what_the_disk_does_not_take_is_written_when_it_does),
         IN_A_FOLDER(when_too_many_wait_no_more_are_taken),
         IN_A_FOLDER(a_line_too_long_is_not_taken),
+        IN_A_FOLDER(another_process_is_kept_out_while_one_writes),
+        IN_A_FOLDER(what_a_failed_flush_has_lost_is_written_again),
+        IN_A_FOLDER(a_failed_flush_before_a_renaming_loses_nothing),
+        IN_A_FOLDER(a_full_pipe_tears_no_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,8 +3,8 @@
  * The bucket is full at first and gains per_s tokens a second, never more than burst; a request
  * takes one or is refused. (The algorithm of RFC 2697's committed rate, and of nginx's and
  * HAProxy's limits.) */
-#ifndef FACEPAIR_API_RATE_LIMIT_H
-#define FACEPAIR_API_RATE_LIMIT_H
+#ifndef FACEPAIR_SERVER_RATE_LIMIT_H
+#define FACEPAIR_SERVER_RATE_LIMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "api/rate_limit.h"
+#include "server/rate_limit.h"
 
 #include <math.h>
 
