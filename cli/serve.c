@@ -29,9 +29,6 @@
 #include <unistd.h>
 
 enum { LISTENERS = 3, ADDRESS_SIZE = 128 };
-/* An answer may take this long after its request's own deadline: a stage that has begun is ended.
- */
-enum { ANSWER_GRACE_MS = 10000 };
 
 struct server {
     struct loop *loop;
@@ -76,6 +73,7 @@ static struct service_options service_options(const struct serve_settings *s, co
     limits.bodies_bytes_max = (size_t)s->bodies_bytes;
     limits.prepare_tasks_max = (size_t)s->prepare_queue;
     limits.embed_items_max = (size_t)s->embed_queue;
+    limits.queue_ms = (unsigned)s->queue_ms;
     limits.timeout_ms = (unsigned)s->timeout_ms;
     limits.archive.bytes_max = (uint64_t)s->dataset_bytes;
     limits.archive.members_max = (uint64_t)s->dataset_members;
@@ -130,7 +128,7 @@ static enum status start_listeners(struct server *server, const struct serve_set
                 roles[i] == HTTP_PUBLIC ? (unsigned)s->connections : SIDE_CONNECTIONS,
             .header_ms_max = (unsigned)s->header_ms,
             .body_ms_max = (unsigned)s->body_ms,
-            .answer_ms_max = TIMEOUT_MS_MAX + ANSWER_GRACE_MS,
+            .answer_ms_max = (unsigned)s->answer_ms,
             .header_bytes_max = (size_t)s->header_bytes,
         };
         if (!is_off(addresses[i]))
