@@ -26,8 +26,8 @@
 struct work;
 
 struct work_kind {
-    size_t size;  /* of the endpoint's struct; all of it is zeroed */
-    size_t tasks; /* places in the pool's queue without which a request is not admitted */
+    size_t size;   /* of the endpoint's struct; all of it is zeroed */
+    size_t tasks;  /* places in the pool's queue without which a request is not admitted */
     bool prepares; /* photographs, behind those that wait for it */
     const struct body_shape *shape;
     /* On the pool thread, after a JSON body without faults was read; may add faults. May be NULL.

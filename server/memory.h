@@ -8,7 +8,8 @@
  * above it (v2: memory.max, v1: memory.limit_in_bytes). */
 uint64_t memory_granted(void);
 
-/* The one line of such a file, in bytes or "max"; for tests. CGROUP_UNLIMITED for what limits nothing. */
+/* The one line of such a file, in bytes or "max"; for tests. CGROUP_UNLIMITED for what limits
+ * nothing. */
 uint64_t memory_of_max(const char *line);
 
 #endif

@@ -39,7 +39,7 @@ struct pool_options {
  * options are copied; what `argument` points to must outlive the pool. */
 enum status pool_create(const struct pool_options *options, struct pool **pool, struct error *err);
 bool pool_submit(struct pool *pool,
-                 struct pool_task *task);    /* false: full; the task stays the caller's */
+                 struct pool_task *task); /* false: full; the task stays the caller's */
 bool pool_submit_ahead(struct pool *pool, struct pool_task *task);
 struct queue *pool_queue(struct pool *pool); /* borrowed, for its length and capacity */
 /* Whether a thread has run one task for longer than server/beat.h allows. Any thread. */

@@ -1,5 +1,5 @@
-/* A bounded queue between threads, first in, first out, intrusive: an item embeds a struct queue_item, so pushing
- * allocates nothing.
+/* A bounded queue between threads, first in, first out, intrusive: an item embeds a struct
+ * queue_item, so pushing allocates nothing.
  *
  * Limit: `capacity` items, declared at creation; a full queue refuses (the caller answers 503), it
  * never blocks a producer. The consumer detaches what it takes. Items are inserted under the lock

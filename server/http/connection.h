@@ -28,10 +28,13 @@
 #include <uv.h>
 
 enum {
-    HTTP_KEEPALIVE_S = 60,                     /* an idle connection is closed */
-    HTTP_SWEEP_MS = 100,                       /* how often deadlines are looked at */
+    HTTP_KEEPALIVE_S = 60, /* an idle connection is closed */
+    HTTP_SWEEP_MS = 25,    /* how often clients of suspended requests are looked after, … */
+    HTTP_SWEEP_TURNS = 4,  /* and every so many times the deadlines of each connection */
     HTTP_DROP_BYTES_MAX = 2 * 1024 * 1024,     /* a refused body that is still read to its end */
     HTTP_DROP_US_MAX = 2 * 1000 * 1000,        /* and how long one without a declared end is */
+    HTTP_DRAIN_US_MAX = 300 * 1000,            /* a drain waits for no client longer than this */
+    HTTP_SPARE_SHARE = 16,                     /* one in so many connections is kept free */
     HTTP_BODY_RATE_MIN = 1024,                 /* bytes a second … */
     HTTP_BODY_RATE_GRACE_US = 5 * 1000 * 1000, /* … after this long */
     HTTP_PARAMETER_MAX = 255,
@@ -109,6 +112,7 @@ struct connection {
     struct http_listener *listener;
     struct http_request *request; /* NULL between requests */
     int fd;
+    unsigned turn;          /* the sweep that looks at it, below HTTP_SWEEP_TURNS */
     uint64_t began_us;      /* when the header that is awaited began; 0: not yet */
     uint64_t idle_since_us; /* when the last exchange ended */
     bool given_up;          /* past a deadline and shut down */
@@ -139,9 +143,11 @@ struct http_listener {
     bool stopped;
     LIST_HEAD(, connection) connections;
     size_t connections_count, accepted;
+    unsigned sweeps;
     LIST_HEAD(, lingering) lingers;
     size_t lingers_count;
     bool farewell, draining;
+    uint64_t drain_us; /* when draining began */
     void (*drained)(void *context);
     void *drained_context;
     unsigned char random[512];
