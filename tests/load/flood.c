@@ -10,7 +10,7 @@
  * sent (coordinated omission). Requests that are still due at the end are counted as unsent.
  * Without --rate each connection sends as soon as it is answered.
  *
- * Statuses are 200, 503 and others; an answer is a broken one when its connection ends or cannot be
+ * Answers are ok (200), refused (503), late (504) or others; one is broken when its connection ends or cannot be
  * made. The gap is the longest time without any answer between the first one and the end.
  */
 #include "server/clock.h"
@@ -37,7 +37,7 @@ struct times { /* of answers, in ms */
     size_t count, capacity;
 };
 
-enum outcome { OK, REFUSED, OTHER, OUTCOMES };
+enum outcome { OK, REFUSED, LATE, OTHER, OUTCOMES };
 
 struct request {
     char *bytes;
@@ -91,7 +91,7 @@ static double quantile(const struct times *times, double share) {
 }
 
 static void tell(struct flood *flood) {
-    static const char *const names[OUTCOMES] = {"ok", "refused", "other"};
+    static const char *const names[OUTCOMES] = {"ok", "refused", "late", "other"};
     printf("{\"seconds\": %.3f, \"sent\": %llu, \"unsent\": %llu, \"broken\": %llu, "
            "\"unanswered\": %zu, \"gap_ms\": %.1f",
            (double)(flood->end_us - flood->begun_us) / 1e6, (unsigned long long)flood->sent_count,
@@ -192,7 +192,10 @@ static void read_head(struct client *client) {
 
 static void answered(struct flood *flood, struct client *client) {
     uint64_t now = clock_monotonic_us();
-    enum outcome outcome = client->status == 200 ? OK : client->status == 503 ? REFUSED : OTHER;
+    enum outcome outcome = client->status == 200   ? OK
+                           : client->status == 503 ? REFUSED
+                           : client->status == 504 ? LATE
+                                                   : OTHER;
     add_time(&flood->times[outcome], (double)(now - client->due_us) / 1e3);
     if (flood->last_us && now < flood->end_us && now - flood->last_us > flood->gap_us)
         flood->gap_us = now - flood->last_us;

@@ -71,13 +71,13 @@ class Flooded:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
-    def flood(self, requests, seconds, connections, port=None, **more):
+    def flood(self, sent, seconds, connections, port=None, **more):
         """What flood.c tells; more: rate, requests (how many)."""
         command = [str(self.build / "tests/load/flood"), f"--port={port or self.port}", f"--seconds={seconds}",
                    f"--connections={connections}"]
         command += [f"--{name}={value}" for name, value in more.items()]
         with tempfile.TemporaryDirectory() as folder:
-            for number, request in enumerate(requests):
+            for number, request in enumerate(sent):
                 path = pathlib.Path(folder) / str(number)
                 path.write_bytes(request)
                 command += ["--request", str(path)]

@@ -46,6 +46,8 @@ def main():
     bars.say("other answers, broken connections, never answered",
              f"{flood['other']['count']}, {flood['broken']}, {flood['unanswered']}", "none",
              flood["other"]["count"] + flood["broken"] + flood["unanswered"] == 0)
+    bars.say("answered with 504", flood["late"]["count"], "< 1 % of those taken", 100 * flood["late"]["count"] < ok["count"],
+             timed=True)
     bars.say("requests that fell due and found no connection", flood["unsent"], "= 0", flood["unsent"] == 0, timed=True)
     bars.say("answered with 200, of the capacity", f"{goodput:.3f}", f">= {GOODPUT_MIN}", goodput >= GOODPUT_MIN, timed=True)
     bars.say("refused within, p50, p99", f"{refused['p50']:.1f}, {refused['p99']:.1f} ms", f"<= {REFUSED_MS_MAX} ms",
