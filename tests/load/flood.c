@@ -10,8 +10,9 @@
  * sent (coordinated omission). Requests that are still due at the end are counted as unsent.
  * Without --rate each connection sends as soon as it is answered.
  *
- * Answers are ok (200), refused (503), late (504) or others; one is broken when its connection ends or cannot be
- * made. The gap is the longest time without any answer between the first one and the end.
+ * Answers are ok (200), refused (503), late (504) or others; one is broken when its connection ends
+ * or cannot be made. The gap is the longest time without any answer between the first one and the
+ * end.
  */
 #include "server/clock.h"
 #include <arpa/inet.h>
@@ -60,8 +61,8 @@ struct flood {
     struct request requests[REQUESTS_MAX];
     size_t requests_count, next_request;
     struct client *clients;
-    struct client **idle;
-    size_t clients_count, idle_count, busy_count;
+    struct client **idle; /* a ring: who was idle for longest is next, so that all stay connected */
+    size_t clients_count, idle_first, idle_count, busy_count;
     int epoll;
     double rate, seconds;
     uint64_t most, begun_us, end_us;
@@ -125,7 +126,7 @@ static void disconnect(struct client *client) {
 static void rest(struct flood *flood, struct client *client) {
     client->busy = false;
     flood->busy_count--;
-    flood->idle[flood->idle_count++] = client;
+    flood->idle[(flood->idle_first + flood->idle_count++) % flood->clients_count] = client;
 }
 
 static void broken(struct flood *flood, struct client *client) {
@@ -161,7 +162,9 @@ static void send_more(struct flood *flood, struct client *client) {
 }
 
 static void begin(struct flood *flood, uint64_t due_us) {
-    struct client *client = flood->idle[--flood->idle_count];
+    struct client *client = flood->idle[flood->idle_first];
+    flood->idle_first = (flood->idle_first + 1) % flood->clients_count;
+    flood->idle_count--;
     client->busy = true;
     flood->busy_count++;
     client->request = &flood->requests[flood->next_request++ % flood->requests_count];
@@ -317,7 +320,7 @@ static void open_clients(struct flood *flood) {
     flood->clients = calloc(flood->clients_count, sizeof *flood->clients);
     flood->idle = calloc(flood->clients_count, sizeof *flood->idle);
     assert(flood->epoll >= 0 && flood->clients && flood->idle);
-    for (size_t i = flood->clients_count; i-- > 0;) {
+    for (size_t i = 0; i < flood->clients_count; i++) {
         flood->clients[i].fd = -1;
         flood->idle[flood->idle_count++] = &flood->clients[i];
     }

@@ -12,7 +12,7 @@ import argparse
 import numpy
 from flooded import Bars, Flooded, Sampled, requests
 
-CLIENTS, CONNECTIONS, WARM_SHARE, RISE_SHARE, ERRORS = 16, 256, 0.2, 0.01, 2
+CLIENTS, CONNECTIONS, WARM_SHARE, RISE_SHARE, ERRORS = 16, 64, 0.2, 0.01, 2
 
 
 def rise(times, values):
