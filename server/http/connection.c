@@ -14,8 +14,9 @@
  * event; without it an upload that was broken off would keep its memory until its deadline.
  *
  * Before the limit of connections is reached, each new one has the one closed that has been silent
- * between requests, or busy with a header, for longest (nginx does the same): a thousand sockets
- * that say nothing, or a byte now and then, keep nobody out.
+ * between requests, or busy with a header, for longest, if that is a second or more (nginx does
+ * alike): a thousand sockets that say nothing, or a byte now and then, keep nobody out, and a
+ * thousand that come at once do not drive each other away.
  *
  * While a request is suspended its socket is in no epoll set, and each sweep asks the kernel
  * whether the client is still there: within less than a batch's time. Only a request that a sweep
@@ -33,27 +34,29 @@
 
 enum { KERNEL_TICK_US = 20 * 1000 }; /* the kernel's times are no finer than this */
 
-/* Since when nothing but the beginning of a request was waited for; 0: something is. */
+/* Since when the beginning of a request has been waited for; UINT64_MAX: it is not. */
 static uint64_t waiting_since_us(const struct connection *connection) {
     const struct http_request *request = connection->request;
-    if (connection->given_up || (request && request->phase != PHASE_HEADER))
-        return 0;
+    if (connection->given_up || connection->sent_away ||
+        (request && request->phase != PHASE_HEADER))
+        return UINT64_MAX;
     return connection->began_us ? connection->began_us : connection->idle_since_us;
 }
 
-static void keep_some_free(struct http_listener *listener) {
+static void keep_some_free(struct http_listener *listener, uint64_t now_us) {
     size_t most = listener->options.connections_max;
     if (listener->connections_count <= most - most / HTTP_SPARE_SHARE)
         return;
     struct connection *connection, *oldest = NULL;
-    LIST_FOREACH(connection, &listener->connections, entry) {
-        uint64_t since_us = waiting_since_us(connection);
-        if (since_us && (!oldest || since_us < waiting_since_us(oldest)))
-            oldest = connection;
+    uint64_t oldest_us = now_us - HTTP_SPARE_US;
+    LIST_FOREACH(connection, &listener->connections, entry)
+    if (waiting_since_us(connection) < oldest_us) {
+        oldest = connection;
+        oldest_us = waiting_since_us(connection);
     }
     if (!oldest)
         return;
-    oldest->given_up = true;
+    oldest->sent_away = true;
     shutdown(oldest->fd, SHUT_RD); /* what has come is still answered */
     listener_rejected(listener, "crowded");
 }
@@ -71,7 +74,7 @@ static void connection_started(struct http_listener *listener, struct MHD_Connec
     connection->began_us = clock_monotonic_us();
     LIST_INSERT_HEAD(&listener->connections, connection, entry);
     listener->connections_count++;
-    keep_some_free(listener);
+    keep_some_free(listener, connection->began_us);
 }
 
 static void connection_closed(struct http_listener *listener, struct connection *connection) {

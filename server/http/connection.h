@@ -35,6 +35,7 @@ enum {
     HTTP_DROP_US_MAX = 2 * 1000 * 1000,        /* and how long one without a declared end is */
     HTTP_DRAIN_US_MAX = 300 * 1000,            /* a drain waits for no client longer than this */
     HTTP_SPARE_SHARE = 16,                     /* one in so many connections is kept free */
+    HTTP_SPARE_US = 1000 * 1000,               /* by closing one that says nothing for so long */
     HTTP_BODY_RATE_MIN = 1024,                 /* bytes a second … */
     HTTP_BODY_RATE_GRACE_US = 5 * 1000 * 1000, /* … after this long */
     HTTP_PARAMETER_MAX = 255,
@@ -116,6 +117,7 @@ struct connection {
     uint64_t began_us;      /* when the header that is awaited began; 0: not yet */
     uint64_t idle_since_us; /* when the last exchange ended */
     bool given_up;          /* past a deadline and shut down */
+    bool sent_away;         /* to make room; what it had sent is answered */
 };
 
 struct lingering {
