@@ -5,7 +5,7 @@ CACHE := $(or $(FACEPAIR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facepair)
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp' '*.cu')
 LINE = @printf '  %-16s %s\n'
 
-.PHONY: help setup setup-test setup-cuda build models run test check-deploy image fleet asan fuzz parity-full load chaos bench bench-train bench-peers format format-check lint install clean
+.PHONY: help setup setup-test setup-cuda build models run test check-deploy image fleet asan fuzz parity-full load chaos soak bench bench-train bench-peers format format-check lint install clean
 
 help:
 	$(LINE) 'make run' 'set up, build and serve on 127.0.0.1:8080 (ARGS="--listen …" passes options)'
@@ -23,7 +23,8 @@ help:
 	$(LINE) 'make asan' 'the suite under AddressSanitizer and UBSan'
 	$(LINE) 'make fuzz' 'each parser of bytes for a minute (SECONDS=N)'
 	$(LINE) 'make load' '100 swaps under 16 clients, 50 writers killed at random moments, and 50 trainers and servers'
-	$(LINE) 'make chaos' 'the service killed 100 times under load: the record of decisions and the refusals counted'
+	$(LINE) 'make chaos' 'overload, slow clients, 1,024 connections, restarts behind HAProxy, kills under load (20 minutes)'
+	$(LINE) 'make soak' '30 minutes at 70 % load (MINUTES=N)'
 	$(LINE) 'make parity-full' 'the notebook'"'"'s network of 64 million parameters against timm (downloads about 3 GB)'
 	$(LINE) 'make format' 'clang-format over the tree'
 	$(LINE) 'make lint' 'formatting check, cppcheck, clang-tidy'
@@ -81,7 +82,13 @@ load: setup-test build models
 	    && tests/load/kill_jobs.py --build $(BUILD)
 
 chaos: setup-test build models
-	@cmake --build $(BUILD) && tests/load/kill_record.py --build $(BUILD) --kills 100
+	@cmake --build $(BUILD) && failed=; for program in overload.py "overload.py --real" abandoned.py connections.py \
+	    slow_clients.py "slow_clients.py --real" rolling.py "kill_record.py --kills 100"; do \
+	    echo "== $$program"; tests/load/$$program --build $(BUILD) || failed="$$failed, $$program"; done; \
+	    [ -z "$$failed" ] || { echo "missed:$${failed#,}"; exit 1; }
+
+soak: setup-test build models
+	@cmake --build $(BUILD) && tests/load/soak.py --build $(BUILD) --real --minutes $(or $(MINUTES),30)
 
 bench: setup-test build models
 	@cmake --build $(BUILD) && tests/bench/bench.py --build $(BUILD)

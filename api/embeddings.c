@@ -187,12 +187,11 @@ static void begin(struct work *work) {
     if (!may_have_raw(work) ||
         !work_acquire(work, options->given[OPTION_MODEL] ? options->model : NULL))
         return;
-    if (!batcher_has_room(work->service->batcher, work->version)) {
-        work_reply_full(work);
-        return;
-    }
+    /* Requests of many photographs take turns, so all that are still to be prepared come before the
+     * last of this one. */
     size_t photos = photos_at_a_time(embeddings);
-    if (!work_reserve(work, photos))
+    if (!work_take_on(work, embeddings->count, work->service->photographs) ||
+        !work_reserve(work, photos))
         return;
     if (!allocate(embeddings)) {
         work_reply_fault(work, STATUS_INTERNAL, NULL,
@@ -223,6 +222,7 @@ static const struct body_shape SHAPE = {
 static const struct work_kind KIND = {
     .size = sizeof(struct embeddings),
     .tasks = 1,
+    .prepares = true,
     .shape = &SHAPE,
     .begin = begin,
     .release = release,

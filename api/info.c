@@ -10,7 +10,7 @@
 static json_t *limits_json(const struct service_limits *limits) {
     return json_pack(
         "{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:I, "
-        "s:I, s:i, s:i}",
+        "s:I, s:i, s:i, s:I, s:i}",
         "image_bytes_max", (json_int_t)limits->image.bytes_max, "multipart_bytes_max",
         (json_int_t)limits->multipart_bytes_max, "json_bytes_max",
         (json_int_t)limits->json_bytes_max, "parts_max", (int)limits->parts_max, "field_bytes_max",
@@ -22,7 +22,8 @@ static json_t *limits_json(const struct service_limits *limits) {
         "embeddings_images_max", BODY_IMAGES_MAX, "compare_bytes_max", COMPARE_BODY_BYTES_MAX,
         "uploads_max", UPLOADS_MAX, "dataset_bytes_max", (json_int_t)limits->archive.bytes_max,
         "dataset_members_max", (json_int_t)limits->archive.members_max, "jobs_queued_max",
-        JOBS_QUEUED_MAX, "event_streams_max", EVENTS_STREAMS_MAX);
+        JOBS_QUEUED_MAX, "event_streams_max", EVENTS_STREAMS_MAX, "bodies_bytes_max",
+        (json_int_t)limits->bodies_bytes_max, "queue_ms_max", (int)limits->queue_ms);
 }
 
 static json_t *lockout_json(const struct subjects_options *options) {

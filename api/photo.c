@@ -13,7 +13,8 @@ static void observe(struct service *service, const struct photo *photo) {
         return;
     metrics_add(service->metrics, METRIC_IMAGES, 1, status_code(photo->status));
     double took_us = (double)(photo->done_us - photo->taken_us);
-    service->prepare_us += (took_us - service->prepare_us) * PREPARE_MEAN_WEIGHT;
+    double weight = service->prepare_us > 0 ? PREPARE_MEAN_WEIGHT : 1;
+    service->prepare_us += (took_us - service->prepare_us) * weight;
     if (photo->status != STATUS_OK)
         return;
     metrics_observe(service->metrics, METRIC_STAGE_DURATION, (double)prepared->decode_us / 1e6,
@@ -26,7 +27,10 @@ static void observe(struct service *service, const struct photo *photo) {
 
 static void returned(struct loop_message *message) {
     struct photo *photo = (struct photo *)((char *)message - offsetof(struct photo, message));
-    observe(photo->work->service, photo);
+    struct work *work = photo->work;
+    work->photographs--;
+    work->service->photographs--;
+    observe(work->service, photo);
     photo->returned(photo);
 }
 

@@ -1,6 +1,6 @@
 #include "api/problem.h"
 
-#include "api/service.h"
+#include "api/admission.h"
 #include "server/http/reply.h"
 #include "server/log.h"
 
@@ -85,7 +85,7 @@ void problem_reply_faults(struct http_request *request, const struct faults *fau
     if (status == STATUS_OVERLOADED || status == STATUS_DRAINING) {
         const struct service *service = http_request_application(request)->context;
         unsigned seconds =
-            faults->retry_after_s ? faults->retry_after_s : service_retry_after_s(service, NULL);
+            faults->retry_after_s ? faults->retry_after_s : admission_retry_after_s(service, NULL);
         snprintf(retry_after, sizeof retry_after, "%u", seconds);
         headers[0] = (struct http_header){"Retry-After", retry_after};
     } else if (http_request_retry_after(request)) {

@@ -1,5 +1,6 @@
 #include "api/service.h"
 
+#include "api/admission.h"
 #include "api/audit.h"
 #include "api/authorize.h"
 #include "api/datasets.h"
@@ -22,7 +23,7 @@
 #include <string.h>
 
 /* A little nicer than the loop: answers go out before new work is begun. */
-enum { POOL_NICE = 1, BATCH_MS_MAX = 250, BATCH_FACES_MAX = 64, RETRY_AFTER_S_MAX = 60 };
+enum { POOL_NICE = 1, BATCH_MS_MAX = 250, BATCH_FACES_MAX = 64 };
 enum { COMPANY_FACES = 16, COMPANY_MS_MAX = 50 };
 
 static enum status create_preparer(void *argument, void **context, struct error *err) {
@@ -149,6 +150,8 @@ enum status service_create(const struct service_options *options, struct loop *l
     if (!service)
         return error_set(err, STATUS_INTERNAL, "out of memory");
     service->options = *options;
+    if (options->limits.bodies_bytes_max == 0)
+        service->options.limits.bodies_bytes_max = admission_bodies_bytes(&options->limits);
     service->loop = loop;
     service->prepare_threads = options->prepare_threads ? options->prepare_threads : cpus_granted();
     service->metrics = metrics_create();
@@ -229,14 +232,4 @@ bool service_reserve(struct service *service, size_t tasks) {
 void service_unreserve(struct service *service, size_t tasks) {
     assert(tasks <= service->pool_tasks);
     service->pool_tasks -= tasks;
-}
-
-unsigned service_retry_after_s(const struct service *service, const struct model_version *version) {
-    double waiting = (double)queue_length(pool_queue(service->pool));
-    double seconds = waiting * service->prepare_us / 1e6 / service->prepare_threads;
-    unsigned embed_s = version ? batcher_retry_after_s(service->batcher, version) : 1;
-    unsigned s = seconds < RETRY_AFTER_S_MAX ? (unsigned)seconds + 1 : RETRY_AFTER_S_MAX;
-    if (s < embed_s)
-        s = embed_s;
-    return s < RETRY_AFTER_S_MAX ? s : RETRY_AFTER_S_MAX;
 }

@@ -24,9 +24,10 @@ struct service_limits {
     struct image_limits image;
     size_t multipart_bytes_max, json_bytes_max;
     size_t parts_max, field_bytes_max;
-    size_t bodies_bytes_max;       /* of all requests that are under way: admission */
+    size_t bodies_bytes_max;       /* of all that are under way; 0: a share of the memory granted */
     size_t prepare_tasks_max;      /* the preparation pool's queue; one photograph is one task */
     size_t embed_items_max;        /* of each model version that wait for the network */
+    unsigned queue_ms;             /* of measured work that may wait before a request is refused */
     unsigned timeout_ms;           /* without X-Request-Timeout-Ms */
     struct archive_limits archive; /* of an uploaded data set; as much may be sent */
 };
@@ -36,9 +37,9 @@ struct service_limits {
                              .json_bytes_max = 29u << 20,                                          \
                              .parts_max = 32,                                                      \
                              .field_bytes_max = 256,                                               \
-                             .bodies_bytes_max = 1u << 30,                                         \
                              .prepare_tasks_max = 256,                                             \
                              .embed_items_max = 256,                                               \
+                             .queue_ms = 1000,                                                     \
                              .timeout_ms = 10000,                                                  \
                              .archive = ARCHIVE_LIMITS_DEFAULT})
 
@@ -96,7 +97,8 @@ struct service {
     bool draining;       /* and no new work is admitted */
     size_t bodies_bytes; /* admitted and not released */
     size_t pool_tasks;   /* places of the pool's queue that requests hold; service_reserve() */
-    double prepare_us;   /* running mean of one photograph's preparation */
+    size_t photographs;  /* that requests have taken on and that are not prepared yet */
+    double prepare_us;   /* running mean of one photograph's preparation; 0: none was yet */
     /* The routes, with this instance's limits. */
     struct http_body_limits verify_body, embeddings_body, compare_body, promotion_body, upload_body,
         job_body, empty_body, subject_body;
@@ -122,8 +124,5 @@ bool service_ready(const struct service *service);
  * not refused. False: there are not so many left. */
 bool service_reserve(struct service *service, size_t tasks);
 void service_unreserve(struct service *service, size_t tasks);
-/* Whole seconds until what waits now, in the pool and for the network of this version (NULL: of
- * none), is done, 1 to 60: for Retry-After. */
-unsigned service_retry_after_s(const struct service *service, const struct model_version *version);
 
 #endif

@@ -122,17 +122,16 @@ static void submit_photos(struct verify *verify) {
 
 /* ---- the request ---- */
 
-/* A crowd at the version is told of before the photographs are prepared for nothing. */
+/* It waits for the photographs that are in the pool's queue, of which a request of many has only
+ * some at a time. */
 static void begin(struct work *work) {
     struct verify *verify = verify_of(work);
     const struct request_options *options = &work->body.options;
     if (!work_acquire(work, options->given[OPTION_MODEL] ? options->model : NULL) ||
         !verdict_choose_rule(work, &verify->verdict))
         return;
-    if (batcher_has_room(work->service->batcher, work->version))
+    if (work_take_on(work, VERIFY_PHOTOS, queue_length(pool_queue(work->service->pool))))
         submit_photos(verify);
-    else
-        work_reply_full(work);
 }
 
 static void release(struct work *work) {
@@ -158,6 +157,7 @@ static const struct body_shape SHAPE = {
 static const struct work_kind KIND = {
     .size = sizeof(struct verify),
     .tasks = VERIFY_PHOTOS,
+    .prepares = true,
     .shape = &SHAPE,
     .begin = begin,
     .release = release,

@@ -1,8 +1,8 @@
 #include "api/work.h"
 
+#include "api/admission.h"
 #include "api/attempt.h"
 #include "api/audit.h"
-#include "api/number.h"
 #include "api/problem.h"
 #include "server/clock.h"
 #include "server/http/reply.h"
@@ -29,35 +29,6 @@ static void count_rejected(struct service *service, enum status status) {
 
 /* ---- admission ---- */
 
-static enum status read_timeout(const struct http_request *request, uint64_t *timeout_ms,
-                                struct error *err) {
-    const char *text = http_request_header(request, "X-Request-Timeout-Ms");
-    *timeout_ms = service_of(request)->options.limits.timeout_ms;
-    if (text && !number_parse_integer(text, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX, timeout_ms))
-        return error_set(err, STATUS_INVALID_HEADER,
-                         "X-Request-Timeout-Ms must be a whole number from %d to %d.",
-                         TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
-    return STATUS_OK;
-}
-
-/* What the request may come to hold: its body and, with base64, the decoded files. A body of
- * undeclared length counts as the largest. */
-static size_t bytes_to_set_aside(const struct http_request *request) {
-    const struct http_body_limits *limits = http_request_endpoint(request)->body;
-    bool json = http_request_body_kind(request) == HTTP_BODY_JSON;
-    size_t most = json ? limits->json_bytes_max : limits->multipart_bytes_max;
-    const char *text = http_request_header(request, "Content-Length");
-    uint64_t declared = 0;
-    if (!text || !number_parse_integer(text, 0, most, &declared))
-        declared = most;
-    return (size_t)(json ? declared + declared / 4 * 3 : declared);
-}
-
-static bool has_room(const struct service *service, size_t tasks, size_t bytes) {
-    return service->pool_tasks + tasks <= queue_capacity(pool_queue(service->pool)) &&
-           service->bodies_bytes + bytes <= service->options.limits.bodies_bytes_max;
-}
-
 /* The struct of the kind, zeroed, and the faults behind it. */
 static struct work *create(const struct work_kind *kind) {
     size_t size = (kind->size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
@@ -74,24 +45,27 @@ static struct work *create(const struct work_kind *kind) {
 static enum status admit(struct http_request *request, const struct work_kind *kind,
                          struct error *err) {
     struct service *service = service_of(request);
-    uint64_t timeout_ms;
-    enum status status = read_timeout(request, &timeout_ms, err);
+    uint64_t deadline_us;
+    enum status status = admission_read_deadline(request, &deadline_us, err);
     if (status != STATUS_OK)
         return status;
     if (service->draining)
         return error_set(err, STATUS_DRAINING, "draining");
     if (!audit_ready(service))
         return error_set(err, STATUS_STORAGE_FULL, "decisions cannot be recorded");
-    size_t bytes = bytes_to_set_aside(request);
-    if (!has_room(service, kind->tasks, bytes))
+    size_t bytes = admission_body_bytes(request);
+    if (!admission_has_room(service, kind->tasks, bytes))
         return error_set(err, STATUS_OVERLOADED, "no room for another request");
+    size_t ahead = kind->prepares ? queue_length(pool_queue(service->pool)) : 0;
+    if (!admission_in_time(service, NULL, ahead, deadline_us))
+        return error_set(err, STATUS_OVERLOADED, "its turn would come too late");
     struct work *work = create(kind);
     if (!work)
         return error_set(err, STATUS_INTERNAL, "out of memory for a request");
     work->service = service;
     work->request = request;
     work->body_bytes = bytes;
-    work->deadline_us = http_request_started_us(request) + timeout_ms * 1000;
+    work->deadline_us = deadline_us;
     service->bodies_bytes += bytes;
     http_request_set_state(request, work);
     return STATUS_OK;
@@ -109,7 +83,7 @@ enum status work_admit(struct http_request *request, const struct work_kind *kin
 void work_reply_faults(struct work *work) {
     enum status status = work->faults->list[0].status;
     if (status == STATUS_OVERLOADED)
-        work->faults->retry_after_s = service_retry_after_s(work->service, work->version);
+        work->faults->retry_after_s = admission_retry_after_s(work->service, work->version);
     count_rejected(work->service, status);
     problem_reply_faults(work->request, work->faults);
 }
@@ -169,6 +143,18 @@ bool work_reserve(struct work *work, size_t tasks) {
     return reserved;
 }
 
+bool work_take_on(struct work *work, size_t photographs, size_t ahead) {
+    struct service *service = work->service;
+    if (!batcher_has_room(service->batcher, work->version) ||
+        !admission_in_time(service, work->version, ahead, work->deadline_us)) {
+        work_reply_full(work);
+        return false;
+    }
+    work->photographs += photographs;
+    service->photographs += photographs;
+    return true;
+}
+
 void work_unreserve(struct work *work, size_t tasks) {
     assert(tasks <= work->tasks);
     work->tasks -= tasks;
@@ -206,7 +192,7 @@ void work_run(struct work *work, void (*run)(struct work *work), void (*done)(st
     work->task.run = run_task;
     work->message.run = ran;
     work_suspend(work);
-    bool queued = pool_submit(work->service->pool, &work->task);
+    bool queued = pool_submit_ahead(work->service->pool, &work->task);
     assert(queued);
     (void)queued;
 }
@@ -271,6 +257,7 @@ void work_release(struct http_request *request) {
         kind->release(work);
     body_release(&work->body);
     work_unreserve(work, work->tasks);
+    service->photographs -= work->photographs;
     service->bodies_bytes -= work->body_bytes;
     if (work->version)
         registry_release(service->registry, work->version);

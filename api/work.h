@@ -28,8 +28,9 @@ struct work;
 struct attempt;
 
 struct work_kind {
-    size_t size;  /* of the endpoint's struct; all of it is zeroed */
-    size_t tasks; /* places in the pool's queue without which a request is not admitted */
+    size_t size;   /* of the endpoint's struct; all of it is zeroed */
+    size_t tasks;  /* places in the pool's queue without which a request is not admitted */
+    bool prepares; /* photographs, behind those that wait for it */
     const struct body_shape *shape;
     /* On the pool thread, after a JSON body without faults was read; may add faults. May be NULL.
      */
@@ -44,6 +45,7 @@ struct work {
     struct http_request *request;
     size_t body_bytes;     /* what admission set aside */
     size_t tasks;          /* the places of the pool's queue that it holds */
+    size_t photographs;    /* that it has taken on and that are not prepared yet */
     uint64_t deadline_us;  /* clock_monotonic_us */
     atomic_bool abandoned; /* the client left: whoever picks it up drops it */
     bool suspended;
@@ -66,6 +68,9 @@ void work_release(struct http_request *request);
 /* Acquires the version that `model` names (NULL: the default); a fault of "model" otherwise,
  * replied already: false. */
 bool work_acquire(struct work *work, const char *model);
+/* The version is acquired, the photographs are about to be prepared, `ahead` others before them.
+ * False: the network has no room or they would be too late (api/admission.h); 503 was replied. */
+bool work_take_on(struct work *work, size_t photographs, size_t ahead);
 /* False: the pool's queue has no such room; 503 was replied. */
 bool work_reserve(struct work *work, size_t tasks);
 void work_unreserve(struct work *work, size_t tasks);
@@ -75,7 +80,8 @@ void work_suspend(struct work *work);
  * for it is another request's, however long this one waits for the network. */
 void work_drop_body(struct work *work);
 /* `run` on a pool thread, then `done` on the loop. One place must be held; it still is in `done`.
- */
+ * Such work takes milliseconds at most and is done before the photographs that wait: who is refused
+ * after his JSON was read need not wait for it. */
 void work_run(struct work *work, void (*run)(struct work *work), void (*done)(struct work *work));
 
 /* The answer 200: takes `text` (from malloc; NULL, memory that ran out, is answered 500), tells and

@@ -24,6 +24,7 @@
 #include "cli/serve_tls.h"
 #include "cli/trust.h"
 #include "model/network/network.h"
+#include "server/descriptors.h"
 #include "server/log.h"
 
 #include <errno.h>
@@ -34,10 +35,7 @@
 #include <unistd.h>
 
 enum { PUBLIC, ADMIN, METRICS, LISTENERS }; /* places of the listeners */
-enum { ADDRESS_SIZE = 128 };
-/* An answer may take this long after its request's own deadline: a stage that has begun is ended.
- */
-enum { ANSWER_GRACE_MS = 10000 };
+enum { SIDE_CONNECTIONS = 64, ADDRESS_SIZE = 128 };
 
 struct server {
     const struct serve_settings *settings;
@@ -124,6 +122,7 @@ static struct service_options service_options(const struct serve_settings *s, co
     limits.bodies_bytes_max = (size_t)s->bodies_bytes;
     limits.prepare_tasks_max = (size_t)s->prepare_queue;
     limits.embed_items_max = (size_t)s->embed_queue;
+    limits.queue_ms = (unsigned)s->queue_ms;
     limits.timeout_ms = (unsigned)s->timeout_ms;
     limits.archive.bytes_max = (uint64_t)s->dataset_bytes;
     limits.archive.members_max = (uint64_t)s->dataset_members;
@@ -152,6 +151,25 @@ static struct service_options service_options(const struct serve_settings *s, co
 }
 
 /* ---- listeners ---- */
+
+/* A connection may need a second descriptor once it was answered (server/http/linger.c). The public
+ * listener has what the side listeners and the files of models, store and trainer leave. */
+static enum status limit_connections(const struct serve_settings *s, unsigned *connections,
+                                     struct error *err) {
+    enum { OTHER_FILES = 256, A_CONNECTION = 2 };
+    uint64_t others = OTHER_FILES + (LISTENERS - 1) * A_CONNECTION * SIDE_CONNECTIONS;
+    uint64_t allowed = descriptors_allow(others + A_CONNECTION * (uint64_t)s->connections);
+    if (allowed < others + A_CONNECTION)
+        return error_set(err, STATUS_INTERNAL,
+                         "only %llu files may be open (ulimit -n); at least %llu are needed",
+                         (unsigned long long)allowed, (unsigned long long)(others + A_CONNECTION));
+    uint64_t most = (allowed - others) / A_CONNECTION;
+    *connections = (unsigned)(most < (uint64_t)s->connections ? most : (uint64_t)s->connections);
+    if (*connections < s->connections)
+        log_event(LOG_WARN, "connections_lowered", LOG_INT("connections", *connections),
+                  LOG_STR("cause", "no more files may be open (ulimit -n)"));
+    return STATUS_OK;
+}
 
 static bool is_off(const char *address) { return strcmp(address, "off") == 0; }
 
@@ -204,18 +222,17 @@ static struct http_address_options address_options(const struct server *server,
 static enum status start_listeners(struct server *server, const struct serve_settings *s,
                                    const char *const addresses[LISTENERS], struct error *err) {
     static const unsigned roles[LISTENERS] = {HTTP_PUBLIC, HTTP_ADMIN, HTTP_METRICS};
-    enum { SIDE_CONNECTIONS = 64 };
-    enum status status = STATUS_OK;
+    unsigned connections = 0;
+    enum status status = limit_connections(s, &connections, err);
     for (int i = 0; i < LISTENERS && status == STATUS_OK; i++) {
         struct http_listener_options options = {
             .role = roles[i],
             .address = addresses[i],
             .bound = server->bound[i],
-            .connections_max =
-                roles[i] == HTTP_PUBLIC ? (unsigned)s->connections : SIDE_CONNECTIONS,
+            .connections_max = roles[i] == HTTP_PUBLIC ? connections : SIDE_CONNECTIONS,
             .header_ms_max = (unsigned)s->header_ms,
             .body_ms_max = (unsigned)s->body_ms,
-            .answer_ms_max = TIMEOUT_MS_MAX + ANSWER_GRACE_MS,
+            .answer_ms_max = (unsigned)s->answer_ms,
             .header_bytes_max = (size_t)s->header_bytes,
             .tls = i == METRICS && !s->metrics_tls ? NULL : server->tls,
             .ask_client = i == ADMIN && s->admin_client_ca,

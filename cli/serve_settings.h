@@ -25,9 +25,9 @@ struct serve_settings {
     double default_max_fmr, drain_delay_s, hang_s;
     int64_t lockout_refusals, lockout_seconds, lockout_limit, lockout_days;
     int64_t threads, prepare_threads;
-    int64_t connections, timeout_ms, header_bytes, header_ms, body_ms;
+    int64_t connections, timeout_ms, header_bytes, header_ms, body_ms, answer_ms;
     int64_t image_bytes, image_pixels, multipart_bytes, json_bytes, bodies_bytes;
-    int64_t prepare_queue, embed_queue, token_lifetime;
+    int64_t prepare_queue, embed_queue, queue_ms, token_lifetime;
     int64_t audit_bytes;
     int64_t models_memory; /* 0: half the memory granted */
     int64_t dataset_bytes, dataset_members, job_days;

@@ -42,7 +42,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FORGETTING = 8, RETRY_AFTER_S_MAX = 3600, LOOK_AGAIN_NS = 1000000 };
+enum { FORGETTING = 8, LOOK_AGAIN_NS = 1000000 };
 enum { NS_PER_S = 1000000000 };
 
 struct batcher {
@@ -339,15 +339,14 @@ bool batcher_has_room(struct batcher *batcher, const struct model_version *versi
     return has_room;
 }
 
-unsigned batcher_retry_after_s(struct batcher *batcher, const struct model_version *version) {
+uint64_t batcher_wait_us(struct batcher *batcher, const struct model_version *version,
+                         uint64_t *under_way_us) {
     uint64_t now_us = clock_monotonic_us();
     pthread_mutex_lock(&batcher->lock);
-    uint64_t us = turns_wait_us(&batcher->turns, version);
-    if (batcher->busy_until_us > now_us)
-        us += batcher->busy_until_us - now_us;
+    uint64_t wait_us = turns_wait_us(&batcher->turns, version);
+    *under_way_us = batcher->busy_until_us > now_us ? batcher->busy_until_us - now_us : 0;
     pthread_mutex_unlock(&batcher->lock);
-    uint64_t seconds = (us + 999999) / 1000000;
-    return seconds < 1 ? 1 : seconds > RETRY_AFTER_S_MAX ? RETRY_AFTER_S_MAX : (unsigned)seconds;
+    return wait_us;
 }
 
 size_t batcher_length(struct batcher *batcher) {

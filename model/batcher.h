@@ -9,7 +9,7 @@
  * take turns by how long their oldest item has waited in proportion to what a batch costs
  * (turns.c). An item whose `abandoned` is set or whose deadline passed is handed back uncomputed.
  *
- * What waits is bounded for each version by itself, and so is what Retry-After tells: a crowd at a
+ * What waits is bounded for each version by itself, and so is the wait that is told: a crowd at a
  * slow network neither refuses a quick one's requests nor lengthens their wait.
  *
  * A network that fails, or whose output is not finite, costs that batch alone: its items end as
@@ -65,9 +65,10 @@ enum status batcher_create(const struct batcher_options *options, struct batcher
 bool batcher_submit(struct batcher *batcher, struct batch_item *item);
 /* Whether an item of the version would be taken now. */
 bool batcher_has_room(struct batcher *batcher, const struct model_version *version);
-/* How long an item of the version that came now would wait, in whole seconds, at least 1: for
- * Retry-After. */
-unsigned batcher_retry_after_s(struct batcher *batcher, const struct model_version *version);
+/* How long the items would take, by what was measured, that an item of the version that came now
+ * would wait for; and besides, what is left of the batch that is being computed. */
+uint64_t batcher_wait_us(struct batcher *batcher, const struct model_version *version,
+                         uint64_t *under_way_us);
 /* Whether the network has computed one batch for longer than server/beat.h allows. Any thread. */
 bool batcher_hangs(const struct batcher *batcher, uint64_t least_us);
 size_t batcher_length(struct batcher *batcher); /* items that wait, of all versions */

@@ -20,6 +20,8 @@ uint64_t memory_of_max(const char *line) {
 uint64_t memory_granted(void) {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     uint64_t machine = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : CGROUP_UNLIMITED;
-    uint64_t cgroup = cgroup_granted("memory.max", memory_of_max);
+    uint64_t v2 = cgroup_granted("memory.max", memory_of_max);
+    uint64_t v1 = cgroup_granted_v1("memory", "memory.limit_in_bytes", memory_of_max);
+    uint64_t cgroup = v1 < v2 ? v1 : v2;
     return machine < cgroup ? machine : cgroup;
 }

@@ -4,11 +4,12 @@
 
 #include <stdint.h>
 
-/* Bytes: the smaller of the machine's memory and the memory.max of this process's cgroup and of all
- * above it. */
+/* Bytes: the smallest of the machine's memory and the limits of this process's cgroup and of all
+ * above it (v2: memory.max, v1: memory.limit_in_bytes). */
 uint64_t memory_granted(void);
 
-/* memory.max's one line, in bytes or "max"; for tests. CGROUP_UNLIMITED for what limits nothing. */
+/* The one line of such a file, in bytes or "max"; for tests. CGROUP_UNLIMITED for what limits
+ * nothing. */
 uint64_t memory_of_max(const char *line);
 
 #endif

@@ -157,6 +157,10 @@ bool pool_submit(struct pool *pool, struct pool_task *task) {
     return queue_push(pool->queue, &task->item);
 }
 
+bool pool_submit_ahead(struct pool *pool, struct pool_task *task) {
+    return queue_push_ahead(pool->queue, &task->item);
+}
+
 struct queue *pool_queue(struct pool *pool) {
     return pool->queue;
 }

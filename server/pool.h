@@ -4,7 +4,8 @@
  *
  * Each thread owns one `context`, made by `context_create` on that thread before its first task (a
  * face detector is not safe to share), and passed to every task it runs. Tasks start in the order
- * they were submitted. The threads block all signals.
+ * they were submitted, those that were submitted ahead before all others. The threads block all
+ * signals.
  */
 #ifndef FACEPAIR_SERVER_POOL_H
 #define FACEPAIR_SERVER_POOL_H
@@ -38,7 +39,8 @@ struct pool_options {
  * options are copied; what `argument` points to must outlive the pool. */
 enum status pool_create(const struct pool_options *options, struct pool **pool, struct error *err);
 bool pool_submit(struct pool *pool,
-                 struct pool_task *task);    /* false: full; the task stays the caller's */
+                 struct pool_task *task); /* false: full; the task stays the caller's */
+bool pool_submit_ahead(struct pool *pool, struct pool_task *task);
 struct queue *pool_queue(struct pool *pool); /* borrowed, for its length and capacity */
 /* Whether a thread has run one task for longer than server/beat.h allows. Any thread. */
 bool pool_hangs(const struct pool *pool, uint64_t least_us);

@@ -4,12 +4,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* A singly linked list under one mutex. `last` is meaningful only while `first` is not NULL. */
+/* A singly linked list under one mutex. `last` is meaningful only while `first` is not NULL. The
+ * first `ahead_length` items were pushed ahead, and the last of them is `ahead`. */
 struct queue {
     pthread_mutex_t lock;
     pthread_cond_t filled; /* an item was pushed, or the queue was closed */
-    struct queue_item *first, *last;
-    size_t length, capacity;
+    struct queue_item *first, *last, *ahead;
+    size_t length, capacity, ahead_length;
     bool closed;
 };
 
@@ -34,17 +35,25 @@ void queue_destroy(struct queue *queue) {
     free(queue);
 }
 
-bool queue_push(struct queue *queue, struct queue_item *item) {
+/* Under the lock: behind `before`, NULL: at the front. */
+static void insert(struct queue *queue, struct queue_item *before, struct queue_item *item) {
+    struct queue_item **place = before ? &before->next : &queue->first;
+    if (queue->length == 0 || before == queue->last)
+        queue->last = item;
+    item->next = queue->length == 0 ? NULL : *place;
+    *place = item;
+    queue->length++;
+}
+
+static bool push(struct queue *queue, struct queue_item *item, bool ahead) {
     pthread_mutex_lock(&queue->lock);
     bool accepted = !queue->closed && queue->length < queue->capacity;
-    if (accepted) {
-        item->next = NULL;
-        if (queue->first)
-            queue->last->next = item;
-        else
-            queue->first = item;
-        queue->last = item;
-        queue->length++;
+    if (accepted && ahead) {
+        insert(queue, queue->ahead_length > 0 ? queue->ahead : NULL, item);
+        queue->ahead = item;
+        queue->ahead_length++;
+    } else if (accepted) {
+        insert(queue, queue->length > 0 ? queue->last : NULL, item);
     }
     pthread_mutex_unlock(&queue->lock);
     if (accepted)
@@ -52,11 +61,18 @@ bool queue_push(struct queue *queue, struct queue_item *item) {
     return accepted;
 }
 
+bool queue_push(struct queue *queue, struct queue_item *item) { return push(queue, item, false); }
+
+bool queue_push_ahead(struct queue *queue, struct queue_item *item) {
+    return push(queue, item, true);
+}
+
 /* Under the lock: cuts up to `most` items from the front. */
 static struct queue_item *detach(struct queue *queue, size_t most) {
     struct queue_item *list = queue->first;
     if (!list)
         return NULL;
+    queue->ahead_length -= most < queue->ahead_length ? most : queue->ahead_length;
     if (most >= queue->length) {
         queue->first = NULL;
         queue->length = 0;

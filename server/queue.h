@@ -1,5 +1,5 @@
-/* A bounded FIFO between threads, intrusive: an item embeds a struct queue_item, so pushing
- * allocates nothing.
+/* A bounded queue between threads, first in, first out, intrusive: an item embeds a struct
+ * queue_item, so pushing allocates nothing.
  *
  * Limit: `capacity` items, declared at creation; a full queue refuses (the caller answers 503), it
  * never blocks a producer. The consumer detaches what it takes. Items are inserted under the lock
@@ -22,6 +22,8 @@ struct queue *queue_create(size_t capacity); /* NULL: out of memory */
 void queue_destroy(struct queue *queue);     /* must be empty; NULL is allowed */
 
 bool queue_push(struct queue *queue, struct queue_item *item); /* false: full or closed */
+/* Before all that queue_push() has queued, and behind what came ahead earlier. */
+bool queue_push_ahead(struct queue *queue, struct queue_item *item);
 /* Waits for at least one item and detaches up to `most`, oldest first, as a list. NULL: closed and
  * empty. */
 struct queue_item *queue_take(struct queue *queue, size_t most);

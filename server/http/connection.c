@@ -1,7 +1,8 @@
 /* Deadlines are total, not inactivity: libmicrohttpd's own timeout starts again with every byte, so
- * that one byte every two seconds would hold a connection for ever. A sweep looks at every
- * connection a few times a second. Past its deadline a socket is shut down: libmicrohttpd then sees
- * its end and completes the request in the ordinary way.
+ * that one byte every two seconds would hold a connection for ever. Sweeps look at every connection
+ * ten times a second, a part of them at a time, lest a thousand hold up the loop. Past its deadline
+ * a socket is shut down: libmicrohttpd then sees its end and completes the request in the ordinary
+ * way.
  *
  * Between two requests of a connection nothing tells that the next header has begun, so the sweep
  * asks the kernel when the last byte came: from the first sweep that finds one later than the last
@@ -12,10 +13,15 @@
  * events are edges, and that one is past. The sweep asks the kernel for this too, and makes another
  * event; without it an upload that was broken off would keep its memory until its deadline.
  *
- * While a request is suspended its socket is in no epoll set, and the sweep asks the kernel whether
- * the client is still there. Only a request that a sweep finds waiting can be dropped for it: to
- * watch every one would cost the short ones, which are most, three system calls each to learn
- * nothing. Half-closing counts as leaving, as with nginx.
+ * Before the limit of connections is reached, each new one has the one closed that has been silent
+ * between requests, or busy with a header, for longest, if that is a second or more (nginx does
+ * alike): a thousand sockets that say nothing, or a byte now and then, keep nobody out, and a
+ * thousand that come at once do not drive each other away.
+ *
+ * While a request is suspended its socket is in no epoll set, and each sweep asks the kernel
+ * whether the client is still there: within less than a batch's time. Only a request that a sweep
+ * finds waiting can be dropped for it: to watch every one would cost the short ones, which are
+ * most, three system calls each to learn nothing. Half-closing counts as leaving, as with nginx.
  */
 #include "server/http/connection.h"
 
@@ -47,10 +53,37 @@ static void note_peer(struct connection *connection, struct MHD_Connection *mhd)
     const struct http_address_options *options = &listener->options.addresses;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    connection->counted = info && ip_of_socket(info->client_addr, &connection->peer) &&
+    connection->counted = info && ip_of_socket(info->client_addr, &connection->address) &&
                           listener->clients &&
-                          !ip_is_in(&connection->peer, options->trusted, options->trusted_count) &&
-                          clients_connect(listener->clients, &connection->peer);
+                          !ip_is_in(&connection->address, options->trusted, options->trusted_count) &&
+                          clients_connect(listener->clients, &connection->address);
+}
+
+/* Since when the beginning of a request has been waited for; UINT64_MAX: it is not. */
+static uint64_t waiting_since_us(const struct connection *connection) {
+    const struct http_request *request = connection->request;
+    if (connection->given_up || connection->sent_away ||
+        (request && request->phase != PHASE_HEADER))
+        return UINT64_MAX;
+    return connection->began_us ? connection->began_us : connection->idle_since_us;
+}
+
+static void keep_some_free(struct http_listener *listener, uint64_t now_us) {
+    size_t most = listener->options.connections_max;
+    if (listener->connections_count <= most - most / HTTP_SPARE_SHARE)
+        return;
+    struct connection *connection, *oldest = NULL;
+    uint64_t oldest_us = now_us - HTTP_SPARE_US;
+    LIST_FOREACH(connection, &listener->connections, entry)
+    if (waiting_since_us(connection) < oldest_us) {
+        oldest = connection;
+        oldest_us = waiting_since_us(connection);
+    }
+    if (!oldest)
+        return;
+    oldest->sent_away = true;
+    shutdown(oldest->fd, SHUT_RD); /* what has come is still answered */
+    listener_rejected(listener, "crowded");
 }
 
 static void connection_started(struct http_listener *listener, struct MHD_Connection *mhd,
@@ -62,6 +95,7 @@ static void connection_started(struct http_listener *listener, struct MHD_Connec
         return; /* exchange_begin() finds no record and the connection is closed */
     connection->listener = listener;
     connection->mhd = mhd;
+    connection->turn = (unsigned)(listener->accepted % HTTP_SWEEP_TURNS);
     connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->began_us = clock_monotonic_us();
     note_peer(connection, mhd);
@@ -69,6 +103,7 @@ static void connection_started(struct http_listener *listener, struct MHD_Connec
     listener->connections_count++;
     if (listener->tls)
         tls_begin(connection);
+    keep_some_free(listener, connection->began_us);
 }
 
 static void connection_closed(struct http_listener *listener, struct connection *connection) {
@@ -80,7 +115,7 @@ static void connection_closed(struct http_listener *listener, struct connection 
         listener_rejected(listener, "handshake");
     tls_release(connection->tls);
     if (connection->counted)
-        clients_disconnect(listener->clients, &connection->peer);
+        clients_disconnect(listener->clients, &connection->address);
     /* At its limit the daemon has stopped listening, and only its next run begins again. */
     listener_wake(listener);
     free(connection);
@@ -115,9 +150,21 @@ static bool stream_overdue(const struct http_request *request, uint64_t now_us) 
                                    body_too_slow(request, now_us));
 }
 
+/* While draining, what a client has still to do is waited for only so long. */
+static bool drain_overdue(const struct http_request *request, uint64_t now_us) {
+    uint64_t since_us = request->listener->drain_us;
+    if (!request->listener->draining || request->suspended || request->phase == PHASE_APPLICATION)
+        return false;
+    if (request->phase == PHASE_ANSWER && request->answered_us > since_us)
+        since_us = request->answered_us;
+    return later_than(now_us, since_us, HTTP_DRAIN_US_MAX);
+}
+
 static bool request_overdue(const struct http_request *request, uint64_t now_us) {
     const struct http_listener_options *options = &request->listener->options;
     uint64_t began_us = request->connection->began_us;
+    if (drain_overdue(request, now_us))
+        return true;
     switch (request->phase) {
     case PHASE_HEADER:
         return later_than(now_us, began_us ? began_us : request->started_us,
@@ -188,13 +235,17 @@ static bool is_being_read(const struct connection *connection) {
 
 void connection_sweep(struct http_listener *listener, uint64_t now_us) {
     struct connection *connection;
+    unsigned turn = listener->sweeps++ % HTTP_SWEEP_TURNS;
     LIST_FOREACH(connection, &listener->connections, entry) {
         if (connection->given_up)
             continue;
-        if (is_being_read(connection))
-            look_while_read(connection, now_us);
-        else if (connection->request->suspended)
+        bool read = is_being_read(connection);
+        if (!read && connection->request->suspended)
             look_while_suspended(connection);
+        if (connection->turn != turn)
+            continue;
+        if (read)
+            look_while_read(connection, now_us);
         bool overdue = connection->request ? request_overdue(connection->request, now_us)
                                            : header_overdue(connection, now_us);
         if (!overdue)

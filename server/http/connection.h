@@ -32,10 +32,14 @@
 #include <uv.h>
 
 enum {
-    HTTP_KEEPALIVE_S = 60,                     /* an idle connection is closed */
-    HTTP_SWEEP_MS = 100,                       /* how often deadlines are looked at */
+    HTTP_KEEPALIVE_S = 60, /* an idle connection is closed */
+    HTTP_SWEEP_MS = 25,    /* how often clients of suspended requests are looked after, … */
+    HTTP_SWEEP_TURNS = 4,  /* and every so many times the deadlines of each connection */
     HTTP_DROP_BYTES_MAX = 2 * 1024 * 1024,     /* a refused body that is still read to its end */
     HTTP_DROP_US_MAX = 2 * 1000 * 1000,        /* and how long one without a declared end is */
+    HTTP_DRAIN_US_MAX = 300 * 1000,            /* a drain waits for no client longer than this */
+    HTTP_SPARE_SHARE = 16,                     /* one in so many connections is kept free */
+    HTTP_SPARE_US = 1000 * 1000,               /* by closing one that says nothing for so long */
     HTTP_BODY_RATE_MIN = 1024,                 /* bytes a second … */
     HTTP_BODY_RATE_GRACE_US = 5 * 1000 * 1000, /* … after this long */
     HTTP_PARAMETER_MAX = 255,
@@ -115,11 +119,13 @@ struct connection {
     struct MHD_Connection *mhd;
     struct http_request *request; /* NULL between requests */
     int fd;
-    struct ip peer;
+    struct ip address;
     bool counted;           /* among those of its address */
+    unsigned turn;          /* the sweep that looks at it, below HTTP_SWEEP_TURNS */
     uint64_t began_us;      /* when the header that is awaited began; 0: not yet */
     uint64_t idle_since_us; /* when the last exchange ended */
     bool given_up;          /* past a deadline and shut down */
+    bool sent_away;         /* to make room; what it had sent is answered */
     bool greeted;           /* a request has begun */
     struct tls *tls;        /* what it began with; NULL: plain */
     bool parked;            /* suspended until its handshake goes on */
@@ -154,11 +160,13 @@ struct http_listener {
     LIST_HEAD(, connection) connections;
     size_t connections_count, accepted;
     struct clients *clients; /* NULL: no address has a limit */
+    unsigned sweeps;
     LIST_HEAD(, lingering) lingers;
     size_t lingers_count;
     uv_poll_t handshakes; /* with TLS only */
     int handshakes_fd;
     bool farewell, draining;
+    uint64_t drain_us; /* when draining began */
     void (*drained)(void *context);
     void *drained_context;
     unsigned char random[512];

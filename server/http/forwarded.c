@@ -78,7 +78,7 @@ static bool take_last(const char *text, size_t *size, const char **hop, size_t *
 
 struct ip forwarded_client(const struct http_request *request) {
     const struct http_address_options *options = &request->listener->options.addresses;
-    struct ip client = request->connection->peer;
+    struct ip client = request->connection->address;
     if (!ip_is_in(&client, options->trusted, options->trusted_count))
         return client;
     struct lines lines = {0};

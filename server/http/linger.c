@@ -67,7 +67,10 @@ void linger_sweep(struct http_listener *listener, uint64_t now_us) {
     struct lingering *linger = LIST_FIRST(&listener->lingers);
     while (linger) {
         struct lingering *next = LIST_NEXT(linger, entry);
-        if (now_us > linger->until_us)
+        uint64_t until_us = linger->until_us;
+        if (listener->draining)
+            until_us -= HTTP_DROP_US_MAX - HTTP_DRAIN_US_MAX;
+        if (now_us > until_us)
             linger_stop(linger);
         else
             shutdown(linger->fd, SHUT_WR); /* with TLS libmicrohttpd leaves this to close() */

@@ -12,8 +12,9 @@
  * sweep.
  *
  * Draining: the listening socket is closed, idle connections get SHUT_RD (what the kernel already
- * holds of a request is still read and answered), every answer says Connection: close, and the
- * deadlines bound the rest.
+ * holds of a request is still read and answered), every answer says Connection: close, and no
+ * client is waited for longer than HTTP_DRAIN_US_MAX, with its body or with taking its answer: only
+ * the application may take its time.
  */
 #include "server/http/connection.h"
 
@@ -246,6 +247,7 @@ void http_listener_drain(struct http_listener *listener, void (*drained)(void *c
                          void *context) {
     assert(!listener->draining);
     listener->draining = listener->farewell = true;
+    listener->drain_us = clock_monotonic_us();
     listener->drained = drained;
     listener->drained_context = context;
     close(MHD_quiesce_daemon(listener->daemon)); /* no longer the daemon's */

@@ -227,7 +227,7 @@ def test_a_full_queue_is_answered(start_stub):
 
 def test_a_crowd_at_a_slow_model_is_its_own(start_stub):
     """It is refused with the wait that it has; another model's client is served within one of its batches."""
-    service = start_stub("--embed-queue=4", FACEPAIR_STUB_SLOW_MODEL="plain", FACEPAIR_STUB_FACE_US="300000")
+    service = start_stub("--embed-queue=4", "--queue-ms=60000", FACEPAIR_STUB_SLOW_MODEL="plain", FACEPAIR_STUB_FACE_US="300000")
     answers, slow = [], [*PAIR, ("model", "plain"), ("threshold", "0.5")]
     crowd = [threading.Thread(target=lambda: answers.append(service.verify(slow, X_Request_Timeout_Ms="2500"))) for _ in range(12)]
     for client in crowd:

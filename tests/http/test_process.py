@@ -214,6 +214,42 @@ def test_a_second_signal_ends_it_at_once(start_stub):
         assert service.wait() == 128 + signal.SIGINT
 
 
+def limited(tmp_path, files):
+    """The stub, which may have so many files open."""
+    script = tmp_path / "limited"
+    script.write_text(f'#!/bin/sh\nulimit -n {files}\nexec "{STUB}" "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+def test_more_files_may_be_open_than_a_shell_allows(start_stub):
+    service = start_stub("--connections=1500")
+    [line] = [line for line in open(f"/proc/{service.process.pid}/limits") if line.startswith("Max open files")]
+    assert int(line.split()[3]) >= min(3000, int(line.split()[4]))
+
+
+def test_connections_for_which_no_files_may_be_open_are_not_promised(stub_data, tmp_path):
+    service = Service(limited(tmp_path, 712), stub_data, "--connections=1024")
+    assert service.event("connections_lowered")["connections"] == 100
+    assert service.verify(PAIR).status == 200
+    assert service.stop() == 0
+
+
+def test_too_few_files_are_told_at_the_start(stub_data, tmp_path):
+    assert "ulimit -n" in fails(limited(tmp_path, 300), stub_data)
+
+
+def test_a_client_that_dawdles_does_not_hold_the_end(start_stub):
+    service = start_stub()
+    with service.connect() as slow:
+        slow.sendall(head(service, ["Content-Type: application/json", "Content-Length: 1000"]) + b"{")
+        while b"\nfacepair_http_in_flight 2\n" not in service.get("/metrics", service.admin_port).body:
+            pass
+        service.signal()
+        assert service.wait() == 0  # its deadline would be 30 s
+        assert slow.recv(1) == b""
+
+
 def test_no_metrics_on_the_public_listener_and_no_admin_when_off(start_stub):
     service = start_stub("--metrics-listen=127.0.0.1:0")
     assert service.get("/metrics").status == 404

@@ -358,25 +358,28 @@ static void closing_computes_what_is_queued(void **state) {
     stop(bench);
 }
 
-static void retry_after_is_what_the_version_waits_for(void **state) {
+static void the_wait_told_is_for_what_comes_before_the_version(void **state) {
     (void)state;
     struct bench *bench = start(8, 250, 64);
-    assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->first), 1);
+    uint64_t under_way_us;
+    assert_int_equal(batcher_wait_us(bench->batcher, &bench->first, &under_way_us), 0);
+    assert_int_equal(under_way_us, 0);
     hold_worker(bench);
     bench->first.face_us = 7000000;
     bench->second.face_us = 1000;
-    assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->first), 1);
+    assert_int_equal(batcher_wait_us(bench->batcher, &bench->first, &under_way_us), 0);
     for (int i = 0; i < 4; i++)
         submit(bench, i);
-    assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->first), 4 * 14);
-    assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->second), 14);
+    assert_int_equal(batcher_wait_us(bench->batcher, &bench->first, &under_way_us),
+                     UINT64_C(4) * 14 * 1000000);
+    assert_int_equal(batcher_wait_us(bench->batcher, &bench->second, &under_way_us), 14 * 1000000);
     bench->first.face_us = 1;
     release_worker(bench, 4);
     stop(bench);
 }
 
 /* The batch that is being computed is waited for too. */
-static void retry_after_counts_the_batch_under_way(void **state) {
+static void the_batch_under_way_is_told_by_itself(void **state) {
     (void)state;
     setenv("FACEPAIR_STUB_FACE_US", "150000", 1);
     struct bench *bench = start(8, 250, 64);
@@ -385,9 +388,12 @@ static void retry_after_counts_the_batch_under_way(void **state) {
     submit(bench, 0);
     while (batcher_length(bench->batcher) > 0)
         sched_yield();
-    assert_in_range(batcher_retry_after_s(bench->batcher, &bench->second), 9, 10);
+    uint64_t under_way_us;
+    assert_int_equal(batcher_wait_us(bench->batcher, &bench->second, &under_way_us), 0);
+    assert_in_range(under_way_us, 1, 10 * 1000000);
     wait_done(bench, 1);
-    assert_int_equal(batcher_retry_after_s(bench->batcher, &bench->second), 1);
+    batcher_wait_us(bench->batcher, &bench->second, &under_way_us);
+    assert_int_equal(under_way_us, 0);
     stop(bench);
 }
 
@@ -491,8 +497,8 @@ int main(void) {
         cmocka_unit_test(a_failing_batch_fails_alone),
         cmocka_unit_test(a_crowd_at_one_version_refuses_that_version_alone),
         cmocka_unit_test(closing_computes_what_is_queued),
-        cmocka_unit_test(retry_after_is_what_the_version_waits_for),
-        cmocka_unit_test(retry_after_counts_the_batch_under_way),
+        cmocka_unit_test(the_wait_told_is_for_what_comes_before_the_version),
+        cmocka_unit_test(the_batch_under_way_is_told_by_itself),
         cmocka_unit_test(serves_many_submitters),
         cmocka_unit_test(a_batch_waits_for_the_company_that_comes),
         cmocka_unit_test(no_batch_waits_when_none_comes_any_more),

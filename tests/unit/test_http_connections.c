@@ -327,6 +327,75 @@ static void drain_answers_what_waits_and_closes_the_idle(void **state) {
     close(busy);
 }
 
+static bool has_drained(struct fixture *f) { return atomic_load(&f->drained) == 1; }
+
+/* Its deadlines are generous here: without a drain they would hold for a minute. */
+static void a_drain_waits_for_no_client_that_dawdles(void **state) {
+    (void)state;
+    fixture_start(&fixture, NULL);
+    int header = client_connect(&fixture), body = client_connect(&fixture);
+    int answer = client_connect(&fixture), lingering = client_connect(&fixture);
+    client_say(header, "GET /livez HTTP/1.1\r\nHo");
+    client_say(body,
+               "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+               "Content-Length: 100\r\n\r\n[");
+    client_say(answer, "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client_say(lingering, "POST /denied HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                          "application/json\r\nContent-Length: 3000000\r\n\r\n[");
+    client_read(lingering, &response, false);
+    assert_int_equal(response.status, 503);
+    fixture_drain(&fixture);
+    assert_true(eventually(has_drained, &fixture));
+    fixture_stop(&fixture);
+    close(header);
+    close(body);
+    close(answer);
+    close(lingering);
+}
+
+/* The one that has been silent for longest makes room, and nobody waits. */
+static void connections_that_say_nothing_keep_nobody_out(void **state) {
+    (void)state;
+    enum { MOST = 32, BEFORE = 30, MORE = 10 };
+    fixture_start(&fixture, &(struct fixture_options){.connections_max = MOST});
+    int fds[BEFORE + MORE];
+    for (int i = 0; i < BEFORE + MORE; i++) {
+        if (i == BEFORE)
+            usleep(1100 * 1000);
+        fds[i] = client_connect(&fixture);
+        assert_live(fds[i]);
+        if (i % 2 == 0)
+            client_say(fds[i], "GET /livez HTTP/1.1\r\n");
+    }
+    assert_true(client_ended(fds[0]));
+    assert_true(fixture_metric(&fixture, "facepair_rejected_total{reason=\"crowded\"}") == MORE);
+    for (int i = 0; i < BEFORE + MORE; i++)
+        close(fds[i]);
+    fixture_stop(&fixture);
+}
+
+/* Neither of those that are answered nor of those that have just come is any sent away. */
+static void requests_under_way_make_no_room(void **state) {
+    (void)state;
+    enum { MOST = 64 };
+    fixture_start(&fixture, &(struct fixture_options){.connections_max = MOST});
+    int fds[MOST];
+    for (int i = 0; i < MOST; i++) {
+        fds[i] = client_connect(&fixture);
+        client_say(fds[i], WAIT);
+    }
+    while (fixture_waiting(&fixture) < MOST)
+        usleep(1000);
+    assert_true(fixture_metric(&fixture, "facepair_rejected_total{reason=\"crowded\"}") == 0);
+    fixture_release(&fixture);
+    for (int i = 0; i < MOST; i++) {
+        client_read(fds[i], &response, false);
+        assert_string_equal(response.body, "waited");
+        close(fds[i]);
+    }
+    fixture_stop(&fixture);
+}
+
 static void a_port_in_use_is_told(void **state) {
     (void)state;
     char address[64];
@@ -415,6 +484,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_client_that_does_not_read_its_answer_is_cut_off,
                                         start_impatient, stop),
         cmocka_unit_test(drain_answers_what_waits_and_closes_the_idle),
+        cmocka_unit_test(a_drain_waits_for_no_client_that_dawdles),
+        cmocka_unit_test(connections_that_say_nothing_keep_nobody_out),
+        cmocka_unit_test(requests_under_way_make_no_room),
         TEST(a_port_in_use_is_told),
         TEST(addresses_are_literal),
         TEST(running_out_of_descriptors_does_not_spin),

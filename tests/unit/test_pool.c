@@ -292,6 +292,19 @@ static void the_smallest_quota_from_the_cgroup_up_to_the_root_counts(void **stat
     }
 }
 
+static void a_line_of_proc_cgroup_is_of_its_controller_alone(void **state) {
+    (void)state;
+    assert_string_equal(cgroup_path("0::/a/b", ""), "/a/b");
+    assert_string_equal(cgroup_path("4:memory:/docker/1", "memory"), "/docker/1");
+    assert_string_equal(cgroup_path("3:cpu,memory,hugetlb:/x", "memory"), "/x");
+    assert_string_equal(cgroup_path("3:hugetlb,memory:/x", "memory"), "/x");
+    static const char *const others[] = {"0::/a",          "4:memoryx:/a", "4:xmemory:/a",
+                                         "4:cpu:/memory:", "4:cpu",        "memory"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_null(cgroup_path(others[i], "memory"));
+    assert_null(cgroup_path("4:memory:/a", ""));
+}
+
 static void a_limit_of_memory_is_whole_bytes(void **state) {
     (void)state;
     assert_true(memory_of_max("1073741824\n") == 1073741824);
@@ -330,6 +343,7 @@ int main(void) {
         cmocka_unit_test(a_quota_counts_as_cpus_rounded_up),
         cmocka_unit_test(what_is_no_quota_limits_nothing),
         cmocka_unit_test(the_smallest_quota_from_the_cgroup_up_to_the_root_counts),
+        cmocka_unit_test(a_line_of_proc_cgroup_is_of_its_controller_alone),
         cmocka_unit_test(a_limit_of_memory_is_whole_bytes),
         cmocka_unit_test(a_process_bound_to_one_cpu_is_granted_one),
     };

@@ -72,6 +72,47 @@ static void a_queue_emptied_whole_takes_items_again(void **state) {
     queue_destroy(queue);
 }
 
+/* The numbers of a list, each one digit. */
+static unsigned digits_of(struct queue_item *list) {
+    unsigned digits = 0;
+    for (; list; list = list->next)
+        digits = digits * 10 + (unsigned)number_of(list);
+    return digits;
+}
+
+static void what_is_pushed_ahead_goes_first_in_its_own_order(void **state) {
+    (void)state;
+    struct queue *queue = queue_create(6);
+    struct numbered items[7];
+    for (int i = 1; i < 7; i++)
+        items[i].number = i;
+    assert_true(queue_push_ahead(queue, &items[1].item));
+    assert_true(queue_push(queue, &items[5].item));
+    assert_true(queue_push_ahead(queue, &items[2].item));
+    assert_true(queue_push(queue, &items[6].item));
+    assert_int_equal(digits_of(queue_take(queue, 1)), 1);
+    assert_true(queue_push_ahead(queue, &items[3].item));
+    assert_int_equal(digits_of(queue_take(queue, 3)), 235);
+    assert_true(queue_push_ahead(queue, &items[4].item));
+    assert_int_equal(digits_of(queue_take(queue, 9)), 46);
+    assert_true(queue_push_ahead(queue, &items[1].item));
+    assert_true(queue_push(queue, &items[2].item));
+    assert_int_equal(digits_of(queue_take(queue, 9)), 12);
+    queue_destroy(queue);
+}
+
+static void a_full_or_closed_queue_takes_nothing_ahead(void **state) {
+    (void)state;
+    struct queue *queue = queue_create(1);
+    struct numbered items[2] = {{.number = 0}, {.number = 1}};
+    assert_true(queue_push(queue, &items[0].item));
+    assert_false(queue_push_ahead(queue, &items[1].item));
+    queue_take(queue, 1);
+    queue_close(queue);
+    assert_false(queue_push_ahead(queue, &items[1].item));
+    queue_destroy(queue);
+}
+
 static void a_full_queue_refuses_and_the_item_stays_the_callers(void **state) {
     (void)state;
     struct queue *queue = queue_create(2);
@@ -220,6 +261,8 @@ int main(void) {
         cmocka_unit_test(items_come_out_in_the_order_they_went_in),
         cmocka_unit_test(a_taker_detaches_as_many_as_it_asked_for_and_leaves_the_rest),
         cmocka_unit_test(a_queue_emptied_whole_takes_items_again),
+        cmocka_unit_test(what_is_pushed_ahead_goes_first_in_its_own_order),
+        cmocka_unit_test(a_full_or_closed_queue_takes_nothing_ahead),
         cmocka_unit_test(a_full_queue_refuses_and_the_item_stays_the_callers),
         cmocka_unit_test(a_closed_queue_refuses_and_gives_out_what_is_left),
         cmocka_unit_test(closing_wakes_every_waiting_taker),

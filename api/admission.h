@@ -1,0 +1,39 @@
+/* Whether a request is taken, and when one that is not should come again.
+ *
+ * Three things are bounded: the memory that bodies under way may come to hold, the places in the
+ * preparation's queue, and the time that is waited there and for the network. Time is what the
+ * photographs and faces that wait will take by what such work was measured to take: not more of it
+ * may wait than limits.queue_ms, and a request whose turn would come after its deadline is refused
+ * at once instead of being dropped later. Loop thread only.
+ *
+ * It is asked twice. From the header alone the memory, the places and the preparation are known;
+ * which model version the request is for stands in its body, so the wait for the network is
+ * looked at when that is there.
+ */
+#ifndef FACEPAIR_API_ADMISSION_H
+#define FACEPAIR_API_ADMISSION_H
+
+#include "api/service.h"
+
+/* The deadline, from the first byte of the header; STATUS_INVALID_HEADER. */
+enum status admission_read_deadline(const struct http_request *request, uint64_t *deadline_us,
+                                    struct error *err);
+/* What the request may come to hold: its body and, with base64, the decoded files. A body of
+ * undeclared length counts as the largest. */
+size_t admission_body_bytes(const struct http_request *request);
+/* What limits.bodies_bytes_max is by default: an eighth of the memory granted, and room for one
+ * body of the largest kind. */
+size_t admission_bodies_bytes(const struct service_limits *limits);
+/* So many places in the pool's queue and bytes of bodies are left. */
+bool admission_has_room(const struct service *service, size_t tasks, size_t bytes);
+
+/* Whether a request would be begun in time when `photographs` are prepared before its own; version
+ * NULL: not known yet. */
+bool admission_in_time(const struct service *service, const struct model_version *version,
+                       size_t photographs, uint64_t deadline_us);
+/* Whole seconds until what waits now, in the pool and for the network of this version (NULL: of
+ * none), is done, 1 to 60: for Retry-After. */
+unsigned admission_retry_after_s(const struct service *service,
+                                 const struct model_version *version);
+
+#endif

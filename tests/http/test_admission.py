@@ -1,0 +1,130 @@
+"""Who is refused for want of time or memory, and when: 503 at once, instead of an answer or a 504 that comes too late."""
+import os
+import threading
+import time
+
+import pytest
+from service import PATIENCE_S, head, multipart, read_answer
+
+PAIR = [("image1", b"first"), ("image2", b"second")]
+SLOW = [("image1", b"STUB:slow 1"), ("image2", b"STUB:slow 2")]  # 50 ms each
+MIB = 1 << 20
+
+
+def wait_for_metric(service, line):
+    end = time.monotonic() + PATIENCE_S
+    while line not in service.get("/metrics", service.admin_port).body:
+        assert time.monotonic() < end, line
+        time.sleep(0.005)
+
+
+def behind_one_that_hangs(service, crowd, others):
+    """The only thread that prepares is busy for 3 s, and the photographs of so many others wait."""
+    assert service.verify(SLOW).status == 200  # now it knows what one takes
+    crowd.send(service.verify, [("image1", b"STUB:hang"), ("image2", b"second")])
+    wait_for_metric(service, b'facepair_queue_length{queue="prepare"} 1\n')
+    for _ in range(others):
+        crowd.send(service.verify, SLOW)
+    wait_for_metric(service, b'facepair_queue_length{queue="prepare"} %d\n' % (2 * others + 1))
+
+
+class Crowd:
+    """Requests of others under way; leave() waits for their answers."""
+
+    def __init__(self):
+        self.threads, self.statuses = [], []
+
+    def send(self, ask, *arguments, **headers):
+        self.threads.append(threading.Thread(target=lambda: self.statuses.append(ask(*arguments, **headers).status)))
+        self.threads[-1].start()
+
+    def leave(self):
+        for thread in self.threads:
+            thread.join()
+        return self.statuses
+
+
+@pytest.fixture
+def crowd():
+    crowd = Crowd()
+    yield crowd
+    crowd.leave()
+
+
+def three_pairs_at_the_network(service, crowd):
+    """One is computed, for 3 s, and two wait."""
+    crowd.send(service.verify, [("image1", b"STUB:network_hang"), ("image2", b"second")])
+    wait_for_metric(service, b'facepair_images_total{outcome="ok"} 2\n')
+    wait_for_metric(service, b'facepair_queue_length{queue="embed"} 0\n')
+    for waiting in (1, 2):
+        crowd.send(service.verify, PAIR)
+        wait_for_metric(service, b'facepair_queue_length{queue="embed"} %d\n' % waiting)
+
+
+def test_more_work_than_may_wait_is_refused_at_once(start_stub, crowd):
+    service = start_stub("--queue-ms=1100", FACEPAIR_STUB_FACE_US="300000")
+    three_pairs_at_the_network(service, crowd)
+    refused = service.verify(PAIR)
+    assert (refused.status, refused.json["code"]) == (503, "overloaded")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 2  # two pairs of 0.6 s, and what should be left of the one that is computed
+    assert crowd.leave() == [200] * 3
+
+
+def test_what_would_be_late_is_refused_instead_of_waiting_for_its_504(start_stub, crowd):
+    service = start_stub("--queue-ms=60000", FACEPAIR_STUB_FACE_US="300000")
+    three_pairs_at_the_network(service, crowd)
+    assert service.verify(PAIR, X_Request_Timeout_Ms=1100).json["code"] == "overloaded"
+    assert crowd.leave() == [200] * 3
+
+
+def test_the_work_of_other_versions_does_not_count_as_ones_own(start_stub, crowd):
+    service = start_stub("--queue-ms=1100", FACEPAIR_STUB_SLOW_MODEL="dlib-resnet", FACEPAIR_STUB_FACE_US="300000")
+    three_pairs_at_the_network(service, crowd)
+    assert service.verify(PAIR).status == 503
+    assert service.verify([*PAIR, ("model", "plain"), ("threshold", "0.5")]).status == 200
+
+
+def test_a_crowd_at_the_preparation_is_told_before_the_body_is_sent(start_stub, crowd):
+    service = start_stub("--queue-ms=60000", "--prepare-threads=1")
+    behind_one_that_hangs(service, crowd, others=9)  # 950 ms of work
+    _, content_type = multipart(PAIR)
+    with service.connect() as connection:
+        connection.sendall(head(service, [f"Content-Type: {content_type}", "Content-Length: 1000", "Expect: 100-continue",
+                                          "X-Request-Timeout-Ms: 200"]))
+        answer = read_answer(connection)
+    assert (answer.status, answer.json["code"], answer.headers["Connection"]) == (503, "overloaded", "close")
+
+
+def test_photographs_to_come_of_other_requests_count_for_a_request_of_many(start_stub, crowd):
+    """They take turns: so each would end when all have."""
+    service = start_stub("--queue-ms=700", "--prepare-threads=1")
+    many = [(f"image{i}", b"STUB:slow %d" % i) for i in range(1, 18)]
+    many[1] = ("image2", b"STUB:hang")
+    crowd.send(service.post_form, "/v1/embeddings", many)
+    wait_for_metric(service, b'facepair_images_total{outcome="ok"} 1\n')
+    assert service.post_form("/v1/embeddings", many).json["code"] == "overloaded"
+    assert service.verify(PAIR).status == 200
+    assert crowd.leave() == [200]
+
+
+def test_an_idle_service_takes_what_lasts_longer_than_may_wait(start_stub):
+    service = start_stub("--queue-ms=1", FACEPAIR_STUB_FACE_US="50000")
+    assert [service.verify(SLOW).status for _ in range(3)] == [200] * 3
+
+
+def test_reading_json_does_not_wait_for_the_preparation_of_others(start_stub, crowd):
+    """A comparison takes a millisecond and is done behind the task under way, not behind all."""
+    service = start_stub("--queue-ms=60000", "--prepare-threads=1")
+    token = service.embed(b"person")[0]["token"]
+    behind_one_that_hangs(service, crowd, others=5)
+    assert service.compare(token, token).status == 200
+    assert len(crowd.statuses) < 5
+    assert crowd.leave() == [200] * 6
+
+
+def test_bodies_may_take_a_share_of_the_memory_granted(start_stub, stub):
+    most = stub.get("/v1/info").json["limits"]["bodies_bytes_max"]
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 50 * MIB < most <= max(machine // 8, 51 * MIB)
+    configured = start_stub("--bodies-bytes=123456789")
+    assert configured.get("/v1/info").json["limits"]["bodies_bytes_max"] == 123456789
