@@ -50,7 +50,7 @@ static void release(struct errand *errand) {
 /* ---- models ---- */
 
 /* "NAME" becomes "NAME@VERSION" by its active version. *card: the version's; the caller's. */
-static enum status settle_model(const char *data, char reference[FINETUNE_MODEL_MAX + 1],
+static enum status settle_model(const char *data, char reference[SPEC_MODEL_MAX + 1],
                                 struct card *card, struct error *err) {
     char name[CARD_NAME_MAX + 1], version[CARD_VERSION_MAX + 1], directory[PATH_MAX];
     struct error why;
@@ -68,7 +68,7 @@ static enum status settle_model(const char *data, char reference[FINETUNE_MODEL_
         cause_without_path(why.detail, directory, err);
         return STATUS_NOT_TRAINABLE;
     }
-    snprintf(reference, FINETUNE_MODEL_MAX + 1, "%s@%s", name, version);
+    snprintf(reference, SPEC_MODEL_MAX + 1, "%s@%s", name, version);
     return STATUS_OK;
 }
 
@@ -219,7 +219,7 @@ static void take_key(const struct http_request *request, struct job_creation *cr
 
 static void take_body(const struct http_request *request, struct job_creation *creation,
                       struct faults *faults) {
-    struct finetune_faults wrong = {0};
+    struct spec_faults wrong = {0};
     size_t size;
     const uint8_t *body = http_request_body(request, &size);
     digest_bytes(body ? (const void *)body : "", size, creation->body_sha256);

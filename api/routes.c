@@ -136,8 +136,8 @@ static void limit_bodies(struct service *service) {
     service->upload_body = (struct http_body_limits){.kinds = HTTP_BODY_STREAM,
                                                      .stream_bytes_max = limits->archive.bytes_max,
                                                      .stream_types = DATASETS_TYPES};
-    service->job_body = (struct http_body_limits){.kinds = HTTP_BODY_JSON,
-                                                  .json_bytes_max = FINETUNE_SPEC_BYTES_MAX};
+    service->job_body =
+        (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = SPEC_BYTES_MAX};
     service->empty_body =
         (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = PROMOTION_BYTES_MAX};
     service->promotion_body =

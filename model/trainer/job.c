@@ -279,7 +279,7 @@ static enum status make_reserve(const struct run *run, struct error *err) {
 
 /* The store keeps what finetune_spec_write has written. */
 static enum status read_spec(struct run *run, struct error *err) {
-    struct finetune_faults faults;
+    struct spec_faults faults;
     const struct store_job *job = run->job;
     if (!finetune_spec_parse(job->spec, strlen(job->spec), &run->spec, &faults))
         return error_set(err, STATUS_INTERNAL, "the job's description: %s: %s",
