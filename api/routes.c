@@ -16,7 +16,7 @@
 #include "api/scopes.h"
 #include "api/verify.h"
 
-#include "model/finetune/spec.h"
+#include "model/spec.h"
 
 #include <assert.h>
 
@@ -106,6 +106,22 @@ static const struct http_endpoint ENDPOINTS[] = {
     TELL("/admin/v1/fine-tunes/{job}/resume", jobs_resume),
     FOLLOW("/admin/v1/fine-tunes/{job}/events"),
     ASK("/admin/v1/fine-tunes/{job}/checkpoints", NULL, SCOPE_JOBS_WRITE, jobs_checkpoints),
+    ASK("/admin/v1/evaluations", JOBS_QUERY_LIST, SCOPE_JOBS_WRITE, jobs_list),
+    TELL("/admin/v1/evaluations", jobs_create),
+    ASK("/admin/v1/evaluations/{job}", NULL, SCOPE_JOBS_WRITE, jobs_show),
+    REMOVE("/admin/v1/evaluations/{job}", SCOPE_JOBS_WRITE, jobs_delete),
+    TELL("/admin/v1/evaluations/{job}/cancel", jobs_cancel),
+    TELL("/admin/v1/evaluations/{job}/pause", jobs_pause),
+    TELL("/admin/v1/evaluations/{job}/resume", jobs_resume),
+    FOLLOW("/admin/v1/evaluations/{job}/events"),
+    ASK("/admin/v1/calibrations", JOBS_QUERY_LIST, SCOPE_JOBS_WRITE, jobs_list),
+    TELL("/admin/v1/calibrations", jobs_create),
+    ASK("/admin/v1/calibrations/{job}", NULL, SCOPE_JOBS_WRITE, jobs_show),
+    REMOVE("/admin/v1/calibrations/{job}", SCOPE_JOBS_WRITE, jobs_delete),
+    TELL("/admin/v1/calibrations/{job}/cancel", jobs_cancel),
+    TELL("/admin/v1/calibrations/{job}/pause", jobs_pause),
+    TELL("/admin/v1/calibrations/{job}/resume", jobs_resume),
+    FOLLOW("/admin/v1/calibrations/{job}/events"),
     GET("/metrics", SCRAPE, SCOPE_METRICS_READ, health_metrics),
     PROBE("/livez", "/livez", health_live),
     PROBE("/healthz", "/livez", health_live),

@@ -7,9 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const FACES_WHICH[] = {"largest", "centre", "only", NULL};
 static const enum face_choice FACE_OF[] = {FACE_LARGEST, FACE_CENTRE, FACE_ONLY};
-const char *const FACES_WITHOUT[] = {"reject", "centre", NULL};
 static const enum prepare_no_face NO_FACE_OF[] = {PREPARE_REJECT, PREPARE_CENTRE};
 
 static bool is_there(const char *directory, const char *name) {

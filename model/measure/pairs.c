@@ -18,7 +18,7 @@ enum status measure_pairs_read(const struct measure_options *options, struct mea
     if (status != STATUS_OK)
         return status;
     if (options->view2 && (dataset->folds < 2 || dataset->folds > FOLDS_MAX))
-        return error_set(err, STATUS_INVALID_FIELD, "%.180s: --view2 needs 2 to %d folds",
+        return error_set(err, STATUS_INVALID_FIELD, "%.180s: view2 needs 2 to %d folds",
                          options->pairs, FOLDS_MAX);
     for (uint32_t i = 0; i < dataset->images_count && status == STATUS_OK; i++)
         status = faces_find_file(options->faces.directory, &dataset->images[i], err);
