@@ -313,7 +313,8 @@ static enum status prepare(struct run *run, struct error *err) {
     if (status == STATUS_OK)
         status = make_directory(data, err);
     if (status == STATUS_OK)
-        status = file_path(run->dataset, err, "%s/datasets/%s", data, job->dataset);
+        status = file_path(run->dataset, err, "%s/datasets/%s", data,
+                           job->kind == JOB_FINE_TUNE ? run->spec.dataset : run->measure.dataset);
     if (status == STATUS_OK)
         status = store_job_directory(run->trainer->store, job->id, run->work, err);
     if (status == STATUS_OK)
