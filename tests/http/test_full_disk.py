@@ -114,7 +114,8 @@ class Learning:
         self.disk = own_models(DATA, disk)
         write_crowd(disk / "datasets" / "people")
         self.jobs = Jobs(disk)
-        self.service = Service(PROGRAM, disk, "--trainer-threads", "1")
+        # A lease that no machine is too slow for: it cannot be renewed while the disk is full.
+        self.service = Service(PROGRAM, disk, "--trainer-threads", "1", "--lease-ms", "600000")
 
     def fail_when(self, job, is_there):
         """The disk is full from that moment on until the job has failed; what is told of it."""

@@ -180,7 +180,7 @@ def portraits():
     for person, names in sources.items():
         number = 0
         for name in names:
-            for light in (0.6, 1.0, 1.5):
+            for light in (0.5, 0.7, 1.0, 1.4, 1.8):
                 number += 1
                 ending = ("jpg", "png", "webp")[number % 3]
                 members.append((f"{person}/{person}_{number:04d}.{ending}",
