@@ -217,7 +217,7 @@ class Bench:
             (self.images / name).parent.mkdir(parents=True, exist_ok=True)
             (self.images / name).write_bytes(contents)
         self.data, self.by_hand = own_models(DATA, folder / "data"), own_models(DATA, folder / "by-hand")
-        self.service = Service(PROGRAM, self.data)
+        self.service = Service(PROGRAM, self.data, "--default-max-fmr", "0.1")  # what so few pairs support
         self.admin = Admin(self.service, self.data)
         assert self.admin.upload("cameras", archive(members)).status == 201
         self.admin.service.event("trainer_started")
