@@ -111,7 +111,8 @@ static enum status note_job(struct visit *visit, const struct store_job *job, st
     enum { DEPTH = 2 };
     struct dataset_derived *derived = visit->derived;
     char path[PATH_MAX];
-    if (job->result.version[0] && derived->versions_count < DATASET_DERIVED_MAX) {
+    bool made = job->kind != JOB_EVALUATION && job->result.version[0];
+    if (made && derived->versions_count < DATASET_DERIVED_MAX) {
         struct dataset_version *version = &derived->versions[derived->versions_count++];
         snprintf(version->model, sizeof version->model, "%s", job->result.model);
         snprintf(version->version, sizeof version->version, "%s", job->result.version);

@@ -198,12 +198,10 @@ enum status datasets_admit_upload(struct http_request *request, struct error *er
     enum status status = errand_admit(request, err);
     if (status != STATUS_OK)
         return status;
-    struct dataset_upload *put = errand_make(request, sizeof *put);
+    static const struct errand_kind UPLOAD = {work, answer, release};
+    struct dataset_upload *put = errand_make(request, &UPLOAD, sizeof *put);
     if (!put)
         return error_set(err, STATUS_INTERNAL, "out of memory for an upload");
-    put->errand.work = work;
-    put->errand.answer = answer;
-    put->errand.release = release;
     status = read_name(request, &put->dataset, err);
     if (status == STATUS_OK)
         status = read_parameters(request, &put->dataset, err);

@@ -31,21 +31,15 @@ static void release_derived(struct errand *errand) {
 }
 
 /* NULL: the request has been answered. */
-static struct dataset_errand *create(struct http_request *request,
-                                     enum status (*work)(struct errand *, struct error *),
-                                     void (*answer)(struct errand *)) {
+static struct dataset_errand *create(struct http_request *request, const struct errand_kind *kind) {
     const char *name = http_request_parameter(request);
     if (!card_name_valid(name)) {
         problem_reply(request, STATUS_INVALID_NAME, &(struct error){"That is no data set's name."});
         return NULL;
     }
-    struct dataset_errand *errand = errand_create(request, sizeof *errand);
-    if (!errand)
-        return NULL;
-    errand->errand.work = work;
-    errand->errand.answer = answer;
-    errand->errand.release = release_derived;
-    memcpy(errand->name, name, strlen(name) + 1);
+    struct dataset_errand *errand = errand_create(request, kind, sizeof *errand);
+    if (errand)
+        memcpy(errand->name, name, strlen(name) + 1);
     return errand;
 }
 
@@ -78,6 +72,7 @@ static void answer_list(struct errand *errand) {
 }
 
 void datasets_list(struct http_request *request) {
+    static const struct errand_kind LIST = {work_list, answer_list, release_list};
     size_t limit;
     struct error err;
     const char *after = http_request_query(request, "after");
@@ -88,12 +83,9 @@ void datasets_list(struct http_request *request) {
         problem_reply(request, status, &err);
         return;
     }
-    struct list_errand *list = errand_create(request, sizeof *list);
+    struct list_errand *list = errand_create(request, &LIST, sizeof *list);
     if (!list)
         return;
-    list->errand.work = work_list;
-    list->errand.answer = answer_list;
-    list->errand.release = release_list;
     list->limit = limit;
     if (after)
         memcpy(list->after, after, strlen(after) + 1);
@@ -137,7 +129,8 @@ static void answer_show(struct errand *errand) {
 }
 
 void datasets_show(struct http_request *request) {
-    struct dataset_errand *show = create(request, work_show, answer_show);
+    static const struct errand_kind SHOW = {work_show, answer_show, release_derived};
+    struct dataset_errand *show = create(request, &SHOW);
     if (show)
         errand_send(&show->errand);
 }
@@ -155,7 +148,8 @@ static void answer_delete(struct errand *errand) {
 }
 
 void datasets_delete(struct http_request *request) {
-    struct dataset_errand *delete = create(request, work_delete, answer_delete);
+    static const struct errand_kind DELETE = {work_delete, answer_delete, NULL};
+    struct dataset_errand *delete = create(request, &DELETE);
     if (delete)
         errand_send(&delete->errand);
 }
@@ -204,12 +198,13 @@ static void answer_person(struct errand *errand) {
 }
 
 void datasets_delete_person(struct http_request *request) {
+    static const struct errand_kind REMOVE = {work_person, answer_person, NULL};
     const char *person = http_request_second_parameter(request);
     if (!dataset_person_name(person)) {
         problem_reply(request, STATUS_INVALID_NAME, &(struct error){"That is no person's name."});
         return;
     }
-    struct dataset_errand *removal = create(request, work_person, answer_person);
+    struct dataset_errand *removal = create(request, &REMOVE);
     if (!removal)
         return;
     memcpy(removal->person, person, strlen(person) + 1);

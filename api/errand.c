@@ -13,10 +13,11 @@ enum status errand_admit(struct http_request *request, struct error *err) {
     return STATUS_OK;
 }
 
-void *errand_make(struct http_request *request, size_t size) {
+void *errand_make(struct http_request *request, const struct errand_kind *kind, size_t size) {
     struct errand *errand = calloc(1, size);
     if (!errand)
         return NULL;
+    errand->kind = kind;
     errand->request = request;
     errand->service = http_request_application(request)->context;
     errand->task.service = errand->service;
@@ -24,8 +25,8 @@ void *errand_make(struct http_request *request, size_t size) {
     return errand;
 }
 
-void *errand_create(struct http_request *request, size_t size) {
-    void *errand = errand_make(request, size);
+void *errand_create(struct http_request *request, const struct errand_kind *kind, size_t size) {
+    void *errand = errand_make(request, kind, size);
     if (!errand)
         problem_reply(request, STATUS_INTERNAL, &(struct error){"out of memory for a disk task"});
     return errand;
@@ -33,13 +34,13 @@ void *errand_create(struct http_request *request, size_t size) {
 
 static void work(struct disk_task *task) {
     struct errand *errand = (struct errand *)task;
-    errand->status = errand->work(errand, &errand->err);
+    errand->status = errand->kind->work(errand, &errand->err);
 }
 
 static void back(struct disk_task *task) {
     struct errand *errand = (struct errand *)task;
     if (errand->status == STATUS_OK)
-        errand->answer(errand);
+        errand->kind->answer(errand);
     else
         problem_reply(errand->request, errand->status, &errand->err);
 }
@@ -56,7 +57,7 @@ void errand_send(struct errand *errand) {
 
 void errand_release(struct http_request *request) {
     struct errand *errand = http_request_state(request);
-    if (errand && errand->release)
-        errand->release(errand);
+    if (errand && errand->kind->release)
+        errand->kind->release(errand);
     free(errand);
 }

@@ -10,14 +10,19 @@
 #include "api/disk.h"
 #include "server/http/request.h"
 
-struct errand {
-    struct disk_task task; /* first */
-    struct http_request *request;
-    struct service *service;
+struct errand;
+struct errand_kind {
     /* On the disk thread. Other than STATUS_OK, with err, is answered as a problem. */
     enum status (*work)(struct errand *errand, struct error *err);
     void (*answer)(struct errand *errand);  /* on the loop, after STATUS_OK: replies */
     void (*release)(struct errand *errand); /* what hangs on it; may be NULL */
+};
+
+struct errand {
+    struct disk_task task; /* first */
+    const struct errand_kind *kind;
+    struct http_request *request;
+    struct service *service;
     enum status status;
     struct error err;
 };
@@ -25,10 +30,11 @@ struct errand {
 /* For http_endpoint.admit of what needs the store: STATUS_DRAINING, or STATUS_NOT_FOUND where this
  * process keeps none. */
 enum status errand_admit(struct http_request *request, struct error *err);
-/* `size` bytes, zeroed but for request and service. NULL: out of memory. */
-void *errand_make(struct http_request *request, size_t size);
+/* `size` bytes, zeroed but for kind, request and service. kind: lives as long as the process. NULL:
+ * out of memory. */
+void *errand_make(struct http_request *request, const struct errand_kind *kind, size_t size);
 /* The same for `finish`. NULL: the request has been answered. */
-void *errand_create(struct http_request *request, size_t size);
+void *errand_create(struct http_request *request, const struct errand_kind *kind, size_t size);
 /* The errand goes out and the request is suspended; or a full queue is answered. */
 void errand_send(struct errand *errand);
 /* http_endpoint.release */

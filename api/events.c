@@ -11,6 +11,7 @@
 
 #include "api/errand.h"
 #include "api/job_json.h"
+#include "api/job_route.h"
 #include "api/number.h"
 #include "api/page.h"
 #include "api/problem.h"
@@ -216,7 +217,7 @@ static void answer_page(struct event_stream *stream) {
     for (size_t i = 0; i < found->count; i++)
         (void)json_array_append_new(data, event_json(&found->events[i]));
     bool more = found->count == stream->limit && !found->ended;
-    snprintf(path, sizeof path, "/admin/v1/fine-tunes/%s/events", stream->id);
+    snprintf(path, sizeof path, "%s/%s/events", job_route_path(stream->errand.request), stream->id);
     if (more)
         snprintf(cursor, sizeof cursor, "%llu",
                  (unsigned long long)found->events[found->count - 1].number);
@@ -282,19 +283,12 @@ static enum status take_after(const struct http_request *request, struct event_s
 }
 
 void events_show(struct http_request *request) {
-    const char *id = http_request_parameter(request);
-    if (!uid_valid(UID_FINE_TUNE, id)) {
-        problem_reply(request, STATUS_INVALID_NAME,
-                      &(struct error){"A job's id is \"ft_\" and a UUID."});
-        return;
-    }
-    struct event_stream *stream = errand_create(request, sizeof *stream);
+    static const struct errand_kind FOLLOW = {work, answer, release};
+    struct error err;
+    const char *id = job_route_id(request);
+    struct event_stream *stream = id ? errand_create(request, &FOLLOW, sizeof *stream) : NULL;
     if (!stream)
         return;
-    struct error err;
-    stream->errand.work = work;
-    stream->errand.answer = answer;
-    stream->errand.release = release;
     stream->stream = wants_stream(request);
     memcpy(stream->id, id, strlen(id) + 1);
     enum status status = page_limit(request, &stream->limit, &err);

@@ -1,4 +1,5 @@
-/* GET /admin/v1/fine-tunes/ID/events: pages, or text/event-stream for who asks for it. */
+/* GET …/ID/events of every kind of job (job_route.h): pages, or text/event-stream for who asks for
+ * it. */
 #ifndef FACEPAIR_API_EVENTS_H
 #define FACEPAIR_API_EVENTS_H
 

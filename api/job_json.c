@@ -35,8 +35,10 @@ static json_t *best_json(const struct store_job *job) {
 static json_t *result_json(const struct store_job *job, bool whole) {
     if (!job->result.version[0])
         return json_null();
-    json_t *result = json_pack("{s:s, s:s, s:b}", "model", job->result.model, "version",
-                               job->result.version, "better", job->result.better);
+    bool compares = job->kind == JOB_FINE_TUNE;
+    json_t *result =
+        json_pack("{s:s, s:s, s:o}", "model", job->result.model, "version", job->result.version,
+                  "better", compares ? json_boolean(job->result.better) : json_null());
     if (result && whole) {
         json_t *evaluation =
             job->result.evaluation ? json_loads(job->result.evaluation, 0, NULL) : NULL;

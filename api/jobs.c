@@ -4,6 +4,7 @@
 #include "api/errand.h"
 #include "api/job_json.h"
 #include "api/job_metrics.h"
+#include "api/job_route.h"
 #include "api/json_body.h"
 #include "api/json_scan.h"
 #include "api/page.h"
@@ -38,22 +39,11 @@ static void release(struct errand *errand) {
 }
 
 /* NULL: the request has been answered. */
-static struct job_errand *create(struct http_request *request,
-                                 enum status (*work)(struct errand *, struct error *),
-                                 void (*answer)(struct errand *)) {
-    const char *id = http_request_parameter(request);
-    if (!uid_valid(UID_FINE_TUNE, id)) {
-        problem_reply(request, STATUS_INVALID_NAME,
-                      &(struct error){"A job's id is \"ft_\" and a UUID."});
-        return NULL;
-    }
-    struct job_errand *errand = errand_create(request, sizeof *errand);
-    if (!errand)
-        return NULL;
-    errand->errand.work = work;
-    errand->errand.answer = answer;
-    errand->errand.release = release;
-    memcpy(errand->id, id, strlen(id) + 1);
+static struct job_errand *create(struct http_request *request, const struct errand_kind *kind) {
+    const char *id = job_route_id(request);
+    struct job_errand *errand = id ? errand_create(request, kind, sizeof *errand) : NULL;
+    if (errand)
+        memcpy(errand->id, id, strlen(id) + 1);
     return errand;
 }
 
@@ -77,7 +67,7 @@ static void release_list(struct errand *errand) {
 static enum status work_list(struct errand *errand, struct error *err) {
     struct list_errand *list = (struct list_errand *)errand;
     const struct store_job_filter filter = {
-        .kind = JOB_FINE_TUNE,
+        .kind = job_route_kind(errand->request),
         .state = list->of_state ? &list->state : NULL,
         .dataset = list->dataset[0] ? list->dataset : NULL,
         .model = list->model[0] ? list->model : NULL,
@@ -94,7 +84,8 @@ static void answer_list(struct errand *errand) {
     for (size_t i = 0; i < list->count; i++)
         (void)json_array_append_new(data, job_json(&list->jobs[i], false));
     const char *cursor = list->more ? list->jobs[list->count - 1].id : NULL;
-    send_json(errand->request, 200, page_json(errand->request, JOBS_PATH, data, cursor), NULL);
+    send_json(errand->request, 200,
+              page_json(errand->request, job_route_path(errand->request), data, cursor), NULL);
 }
 
 static void take_name(const struct http_request *request, const char *name,
@@ -115,7 +106,7 @@ static void take_filter(const struct http_request *request, struct list_errand *
     const char *state = http_request_query(request, "status");
     if (page_limit(request, &list->limit, &err) != STATUS_OK)
         faults_add_error(faults, STATUS_INVALID_FIELD, "limit", &err);
-    if (after && !uid_valid(UID_FINE_TUNE, after))
+    if (after && !uid_valid(job_kind_prefix(job_route_kind(request)), after))
         faults_add(faults, STATUS_INVALID_FIELD, "after", "after is no cursor of this list.");
     else if (after)
         memcpy(list->after, after, strlen(after) + 1);
@@ -127,14 +118,12 @@ static void take_filter(const struct http_request *request, struct list_errand *
 }
 
 void jobs_list(struct http_request *request) {
+    static const struct errand_kind LIST = {work_list, answer_list, release_list};
     struct faults faults;
     faults_init(&faults);
-    struct list_errand *list = errand_create(request, sizeof *list);
+    struct list_errand *list = errand_create(request, &LIST, sizeof *list);
     if (!list)
         return;
-    list->errand.work = work_list;
-    list->errand.answer = answer_list;
-    list->errand.release = release_list;
     take_filter(request, list, &faults);
     if (faults.count > 0)
         problem_reply_faults(request, &faults);
@@ -153,7 +142,8 @@ static void answer_show(struct errand *errand) {
 }
 
 void jobs_show(struct http_request *request) {
-    struct job_errand *show = create(request, work_show, answer_show);
+    static const struct errand_kind SHOW = {work_show, answer_show, release};
+    struct job_errand *show = create(request, &SHOW);
     if (show)
         errand_send(&show->errand);
 }
@@ -169,11 +159,13 @@ static void answer_checkpoints(struct errand *errand) {
     json_t *data = json_array();
     for (size_t i = 0; i < show->checkpoints_count; i++)
         (void)json_array_append_new(data, checkpoint_json(&show->checkpoints[i]));
-    send_json(errand->request, 200, page_json(errand->request, JOBS_PATH, data, NULL), NULL);
+    send_json(errand->request, 200,
+              page_json(errand->request, job_route_path(errand->request), data, NULL), NULL);
 }
 
 void jobs_checkpoints(struct http_request *request) {
-    struct job_errand *show = create(request, work_checkpoints, answer_checkpoints);
+    static const struct errand_kind SHOW = {work_checkpoints, answer_checkpoints, release};
+    struct job_errand *show = create(request, &SHOW);
     if (show)
         errand_send(&show->errand);
 }
@@ -216,9 +208,10 @@ static bool body_is_empty(struct http_request *request) {
 
 static void ask(struct http_request *request,
                 enum status (*what)(struct store *, const char *, struct error *)) {
+    static const struct errand_kind ASK = {work_ask, answer_ask, release};
     if (!body_is_empty(request))
         return;
-    struct job_errand *errand = create(request, work_ask, answer_ask);
+    struct job_errand *errand = create(request, &ASK);
     if (!errand)
         return;
     errand->ask = what;
@@ -245,7 +238,8 @@ static void answer_delete(struct errand *errand) {
 }
 
 void jobs_delete(struct http_request *request) {
-    struct job_errand *delete = create(request, work_delete, answer_delete);
+    static const struct errand_kind DELETE = {work_delete, answer_delete, NULL};
+    struct job_errand *delete = create(request, &DELETE);
     if (delete)
         errand_send(&delete->errand);
 }

@@ -17,7 +17,7 @@
 #include "api/subjects.h"
 #include "api/verify.h"
 
-#include "model/finetune/spec.h"
+#include "model/spec.h"
 
 #include <assert.h>
 
@@ -115,6 +115,22 @@ static const struct http_endpoint ENDPOINTS[] = {
     ASK("/admin/v1/fine-tunes/{job}/checkpoints", NULL, SCOPE_JOBS_WRITE, jobs_checkpoints),
     SUBJECT("/admin/v1/subjects/show", subjects_show),
     SUBJECT("/admin/v1/subjects/lift", subjects_lift_lock),
+    ASK("/admin/v1/evaluations", JOBS_QUERY_LIST, SCOPE_JOBS_WRITE, jobs_list),
+    TELL("/admin/v1/evaluations", jobs_create),
+    ASK("/admin/v1/evaluations/{job}", NULL, SCOPE_JOBS_WRITE, jobs_show),
+    REMOVE("/admin/v1/evaluations/{job}", SCOPE_JOBS_WRITE, jobs_delete),
+    TELL("/admin/v1/evaluations/{job}/cancel", jobs_cancel),
+    TELL("/admin/v1/evaluations/{job}/pause", jobs_pause),
+    TELL("/admin/v1/evaluations/{job}/resume", jobs_resume),
+    FOLLOW("/admin/v1/evaluations/{job}/events"),
+    ASK("/admin/v1/calibrations", JOBS_QUERY_LIST, SCOPE_JOBS_WRITE, jobs_list),
+    TELL("/admin/v1/calibrations", jobs_create),
+    ASK("/admin/v1/calibrations/{job}", NULL, SCOPE_JOBS_WRITE, jobs_show),
+    REMOVE("/admin/v1/calibrations/{job}", SCOPE_JOBS_WRITE, jobs_delete),
+    TELL("/admin/v1/calibrations/{job}/cancel", jobs_cancel),
+    TELL("/admin/v1/calibrations/{job}/pause", jobs_pause),
+    TELL("/admin/v1/calibrations/{job}/resume", jobs_resume),
+    FOLLOW("/admin/v1/calibrations/{job}/events"),
     GET("/metrics", SCRAPE, SCOPE_METRICS_READ, health_metrics),
     PROBE("/livez", "/livez", health_live),
     PROBE("/healthz", "/livez", health_live),
@@ -145,8 +161,8 @@ static void limit_bodies(struct service *service) {
     service->upload_body = (struct http_body_limits){.kinds = HTTP_BODY_STREAM,
                                                      .stream_bytes_max = limits->archive.bytes_max,
                                                      .stream_types = DATASETS_TYPES};
-    service->job_body = (struct http_body_limits){.kinds = HTTP_BODY_JSON,
-                                                  .json_bytes_max = FINETUNE_SPEC_BYTES_MAX};
+    service->job_body =
+        (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = SPEC_BYTES_MAX};
     service->empty_body =
         (struct http_body_limits){.kinds = HTTP_BODY_JSON, .json_bytes_max = PROMOTION_BYTES_MAX};
     service->subject_body = (struct http_body_limits){.kinds = HTTP_BODY_JSON,

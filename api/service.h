@@ -65,7 +65,7 @@ struct service_options {
     struct service_limits limits;
 };
 
-enum { SERVICE_ENDPOINTS_MAX = 40 };
+enum { SERVICE_ENDPOINTS_MAX = 56 };
 
 struct service {
     struct service_options options; /* its strings are borrowed */

@@ -30,7 +30,7 @@ void wish_note_promotion(struct service *service, const struct keeper_change *ch
 static bool compared_with(const struct store_job *job, char name[STORE_NAME_SIZE],
                           char version[STORE_VERSION_SIZE]) {
     struct finetune_spec spec;
-    struct finetune_faults faults = {0};
+    struct spec_faults faults = {0};
     return finetune_spec_parse(job->spec, strlen(job->spec), &spec, &faults) &&
            catalog_parse(spec.compare_to[0] ? spec.compare_to : spec.base_model, name, version);
 }

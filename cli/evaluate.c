@@ -3,7 +3,6 @@
 #include "cli/evaluate.h"
 
 #include "cli/command.h"
-#include "cli/faces.h"
 #include "model/file.h"
 
 #include <assert.h>
@@ -13,6 +12,20 @@
 #include <unistd.h>
 
 /* ---- in common ---- */
+
+struct measure_options evaluate_options(const struct evaluate_settings *settings) {
+    return (struct measure_options){.pairs = settings->pairs,
+                                    .people = settings->people,
+                                    .split = settings->split,
+                                    .part = settings->part,
+                                    .groups = settings->groups,
+                                    .faces = {settings->images, settings->face, settings->no_face},
+                                    .replicates = (uint32_t)settings->replicates,
+                                    .seed = (uint64_t)settings->seed,
+                                    .protocol = settings->protocol_name,
+                                    .threshold = settings->threshold,
+                                    .view2 = settings->view2};
+}
 
 enum status evaluate_open(const struct evaluate_settings *settings, const char *model,
                           struct session *session, struct error *err) {

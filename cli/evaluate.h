@@ -4,6 +4,7 @@
 
 #include "cli/session.h"
 #include "model/error_rates.h"
+#include "model/measure/options.h"
 
 enum { EVALUATE_PROTOCOL_SIZE = 64 };
 
@@ -24,8 +25,9 @@ enum status evaluate_pairs(const struct evaluate_settings *settings, const char 
 enum status evaluate_people(const struct evaluate_settings *settings, const char *model,
                             struct error *err);
 
-/* In common: opening; one row of the table of operating points for people; evaluation.json to
- * stdout (--json) and into the version's directory (--record). */
+/* In common: what is to be measured; opening; one row of the table of operating points for people;
+ * evaluation.json to stdout (--json) and into the version's directory (--record). */
+struct measure_options evaluate_options(const struct evaluate_settings *settings);
 enum status evaluate_open(const struct evaluate_settings *settings, const char *model,
                           struct session *session, struct error *err);
 void evaluate_print_points(const struct operating_point *points, size_t count);

@@ -1,8 +1,6 @@
 #include "cli/evaluate.h"
 #include "cli/master_faces.h"
-#include "cli/people_gallery.h"
-#include "cli/version_people.h"
-#include "model/evaluation_gallery.h"
+#include "model/measure/people.h"
 #include "model/plot.h"
 
 #include <stdio.h>
@@ -95,21 +93,10 @@ static void print_for_people(const struct evaluate_settings *settings, const str
 static enum status emit(const struct evaluate_settings *settings, const struct session *session,
                         const struct people_gallery *people,
                         const struct evaluation_gallery *evaluation, struct error *err) {
-    const struct evaluation_gallery_report report = {.protocol = settings->protocol_name,
-                                                     .face = FACES_WHICH[settings->face],
-                                                     .no_face = FACES_WITHOUT[settings->no_face],
-                                                     .card = &session->version->card,
-                                                     .people_file_sha256 = people->file_sha256,
-                                                     .people_sha256 = people->people_sha256,
-                                                     .part = settings->part,
-                                                     .people_listed = people->people_listed,
-                                                     .images_listed = people->images_listed,
-                                                     .faces_not_found = people->faces_not_found,
-                                                     .images_left_out = people->images_left_out,
-                                                     .replicates = (uint32_t)settings->replicates,
-                                                     .seed = (uint64_t)settings->seed};
+    const struct measure_options options = evaluate_options(settings);
+    const struct measure_place place = session_place(session);
     size_t size = 0;
-    char *json = evaluation_gallery_json(evaluation, &report, &size);
+    char *json = measure_people_json(&place, &options, people, evaluation, &size);
     return evaluate_emit(settings, session, json, size, err);
 }
 
@@ -141,11 +128,11 @@ static enum status tell(const struct evaluate_settings *settings, const struct s
 }
 
 static enum status try_master_faces(const struct evaluate_settings *settings,
-                                    struct session *session,
-                                    const struct people_gallery_options *options,
+                                    const struct measure_place *place,
                                     const struct people_gallery *people,
                                     struct evaluation_gallery *evaluation, struct error *err) {
-    struct people_gallery_options others = *options;
+    const struct measure_options options = evaluate_options(settings);
+    struct people_gallery_options others = measure_people_of(&options);
     others.part = settings->master_part;
     others.groups = NULL;
     if (!settings->master_part)
@@ -156,31 +143,19 @@ static enum status try_master_faces(const struct evaluate_settings *settings,
     if (strcmp(settings->master_part, settings->part) == 0)
         return error_set(err, STATUS_INVALID_FIELD,
                          "--master-faces takes another part than the one that is measured");
-    return master_faces_measure(session, &others, &people->gallery, &evaluation->master_faces, err);
+    return master_faces_measure(place, &others, &people->gallery, &evaluation->master_faces, err);
 }
 
 static enum status measure(const struct evaluate_settings *settings, struct session *session,
-                           const struct people_gallery_options *options,
                            struct people_gallery *people, struct error *err) {
-    const struct evaluation_gallery_options how = {
-        settings->threshold,
-        {(uint32_t)settings->replicates, (uint64_t)settings->seed, (unsigned)settings->threads}};
-    /* Fitted and reported never on the same people. */
-    enum status status =
-        version_people_refuse(session, VERSION_CALIBRATION_PEOPLE, &people->people, err);
-    if (status == STATUS_OK)
-        status = version_people_refuse_learned(session, &people->people, err);
-    if (status == STATUS_OK)
-        status = people_gallery_embed(session, options, people, err);
-    if (status != STATUS_OK)
-        return status;
+    const struct measure_options options = evaluate_options(settings);
+    const struct measure_place place = session_place(session);
     struct evaluation_gallery *evaluation = calloc(1, sizeof(*evaluation));
     if (!evaluation)
         return error_set(err, STATUS_INTERNAL, "out of memory");
-    status = evaluation_gallery_measure(&people->gallery, &session->version->card, &people->people,
-                                        &how, evaluation, err);
+    enum status status = measure_people_compute(&place, &options, people, evaluation, err);
     if (status == STATUS_OK) {
-        status = try_master_faces(settings, session, options, people, evaluation, err);
+        status = try_master_faces(settings, &place, people, evaluation, err);
         if (status == STATUS_OK)
             status = tell(settings, session, people, evaluation, err);
         evaluation_gallery_release(evaluation);
@@ -191,20 +166,16 @@ static enum status measure(const struct evaluate_settings *settings, struct sess
 
 enum status evaluate_people(const struct evaluate_settings *settings, const char *model,
                             struct error *err) {
-    const struct people_gallery_options options = {
-        .people = settings->people,
-        .split = settings->split,
-        .part = settings->part,
-        .groups = settings->groups,
-        .faces = {settings->images, settings->face, settings->no_face}};
+    const struct measure_options options = evaluate_options(settings);
+    const struct people_gallery_options whose = measure_people_of(&options);
     struct people_gallery people;
     struct session session;
-    enum status status = people_gallery_read(&options, &people, err);
+    enum status status = people_gallery_read(&whose, &people, err);
     if (status != STATUS_OK)
         return status;
     status = evaluate_open(settings, model, &session, err);
     if (status == STATUS_OK) {
-        status = measure(settings, &session, &options, &people, err);
+        status = measure(settings, &session, &people, err);
         session_close(&session);
     }
     people_gallery_release(&people);

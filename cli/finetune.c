@@ -74,7 +74,7 @@ static enum finetune_wish wish(void *context) {
 static enum status take_list(const char *path, enum finetune_source_kind kind, struct job *job,
                              struct finetune_source *source, struct error *err) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (strlen(name) > FINETUNE_FILE_MAX)
+    if (strlen(name) > SPEC_FILE_MAX)
         return error_set(err, STATUS_INVALID_FIELD, "%.100s…: the file's name is too long", name);
     source->kind = kind;
     snprintf(source->file, sizeof(source->file), "%s", name);

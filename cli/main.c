@@ -7,7 +7,7 @@
 
 static const struct cli_command COMMANDS[] = {
     {"serve", "answer over HTTP", cli_serve},
-    {"trainer", "run fine-tuning jobs and decode data sets", cli_trainer},
+    {"trainer", "run jobs and decode data sets", cli_trainer},
     {"import", "take in a model's weights", cli_import},
     {"evaluate", "measure a model on labelled pairs of photographs", cli_evaluate},
     {"calibrate", "measure thresholds and probabilities, as a new version", cli_calibrate},

@@ -20,7 +20,7 @@ enum {
 };
 
 struct work {
-    struct session *session;
+    const struct measure_place *place;
     const struct gallery *gallery;
     uint32_t side, count;
     size_t values;                  /* 3 × side × side */
@@ -64,7 +64,7 @@ static enum status prepare_some(struct work *work, const struct people_gallery_o
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < people->count && work->count < FACES && status == STATUS_OK; i++) {
         status =
-            prepare_one(options, preparer, &work->session->version->card, &people->list[order[i]],
+            prepare_one(options, preparer, &work->place->version->card, &people->list[order[i]],
                         work->inputs + work->count * work->values, err);
         if (status == STATUS_OK)
             work->count++;
@@ -85,7 +85,7 @@ static enum status prepare(struct work *work, const struct people_gallery_option
     enum status status = people_gallery_read(options, &people, err);
     if (status != STATUS_OK)
         return status;
-    status = prepare_shared_open(work->session->data, &shared, err);
+    status = prepare_shared_open(work->place->data, &shared, err);
     if (status == STATUS_OK) {
         struct preparer *preparer = preparer_create(shared);
         status = preparer ? prepare_some(work, options, &people.people, preparer, err)
@@ -102,7 +102,7 @@ static enum status prepare(struct work *work, const struct people_gallery_option
 /* What stands in made, TRIALS of one kind. */
 static enum status try_made(struct work *work, double parameter, const struct master_faces *faces,
                             struct master_face *kind, struct error *err) {
-    struct model_version *version = work->session->version;
+    struct model_version *version = work->place->version;
     const struct card *card = &version->card;
     enum status status = network_embed(version->network, work->made, TRIALS, work->embeddings, err);
     *kind = (struct master_face){.parameter = parameter};
@@ -154,15 +154,15 @@ static enum status reserve(struct work *work, const struct card *card, struct er
     return STATUS_OK;
 }
 
-enum status master_faces_measure(struct session *session,
+enum status master_faces_measure(const struct measure_place *place,
                                  const struct people_gallery_options *options,
                                  const struct gallery *gallery, struct master_faces *faces,
                                  struct error *err) {
     static_assert((int)AVERAGED_COUNT <= (int)MASTER_FACES_MAX, "room");
     static_assert((int)SIGMAS_COUNT <= (int)MASTER_FACES_MAX, "room");
     static_assert((int)TRIALS <= (int)FACES, "there are as many faces to blur");
-    struct work work = {.session = session, .gallery = gallery, .random = random_seeded(SEED)};
-    enum status status = reserve(&work, &session->version->card, err);
+    struct work work = {.place = place, .gallery = gallery, .random = random_seeded(SEED)};
+    enum status status = reserve(&work, &place->version->card, err);
     if (status == STATUS_OK)
         status = prepare(&work, options, err);
     if (status == STATUS_OK)

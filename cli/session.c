@@ -4,6 +4,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { BAR_WIDTH = 40 };
 
 enum status session_path(const struct session *session, const char *file, char path[DATA_PATH_MAX],
                          struct error *err) {
@@ -64,4 +67,22 @@ void session_close(struct session *session) {
     if (session->acquired)
         registry_release(session->registry, session->acquired);
     registry_close(session->registry);
+}
+
+static bool progress(void *context, size_t done, size_t total) {
+    (void)context;
+    char bar[BAR_WIDTH + 1];
+    size_t filled = done * BAR_WIDTH / total;
+    memset(bar, '#', filled);
+    memset(bar + filled, '.', BAR_WIDTH - filled);
+    bar[BAR_WIDTH] = '\0';
+    fprintf(stderr, "\r[%s] %zu/%zu images%s", bar, done, total, done == total ? "\n" : "");
+    return true;
+}
+
+struct measure_place session_place(const struct session *session) {
+    return (struct measure_place){.data = session->data,
+                                  .threads = session->threads,
+                                  .version = session->version,
+                                  .progress = isatty(STDERR_FILENO) ? progress : NULL};
 }

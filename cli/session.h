@@ -5,6 +5,7 @@
 
 #include "cli/data.h"
 #include "cli/trust.h"
+#include "model/measure/place.h"
 #include "model/registry.h"
 
 struct session_options {
@@ -30,6 +31,9 @@ struct session {
 enum status session_open(const struct session_options *options, struct session *session,
                          struct error *err);
 void session_close(struct session *session);
+
+/* For what is measured with session->version; shows a bar when stderr is a terminal. */
+struct measure_place session_place(const struct session *session);
 
 /* A file in the version's directory. STATUS_INTERNAL when the name is too long. */
 enum status session_path(const struct session *session, const char *file, char path[DATA_PATH_MAX],

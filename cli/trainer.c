@@ -54,7 +54,7 @@ static bool parse(struct trainer_settings *s, int argc, char **argv, int *code) 
     const struct options options = {
         .command = "trainer",
         .summary =
-            "Runs fine-tuning jobs and decodes data sets of the store in DATA, until SIGTERM.\n"
+            "Runs jobs and decodes data sets of the store in DATA, until SIGTERM.\n"
             "What happens is told on stdout, a JSON object a line. `facepair serve` starts one\n"
             "itself, unless it is given --no-trainer.",
         .table = table,

@@ -1,6 +1,7 @@
 #include "model/cause.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -44,4 +45,9 @@ void cause_without_path(const char *detail, const char *directory, struct error 
     if (holds_path(rest))
         rest = "One of its files cannot be used; the log has the cause.";
     error_set(err, STATUS_INTERNAL, "%s", rest);
+}
+
+enum status cause_full_disk(enum status status, const struct error *err) {
+    bool full = strstr(err->detail, strerror(ENOSPC)) || strstr(err->detail, strerror(EDQUOT));
+    return status == STATUS_INTERNAL && full ? STATUS_STORAGE_FULL : status;
 }

@@ -70,8 +70,8 @@ static enum status check(struct drive *drive) {
 static enum status claim(struct drive *drive) {
     struct store_job job;
     bool claimed = false;
-    enum status status = store_claim_job(drive->store, JOB_FINE_TUNE, "drive", LEASE_MS,
-                                         &drive->claim, &job, &claimed, drive->err);
+    enum status status =
+        store_claim_job(drive->store, "drive", LEASE_MS, &drive->claim, &job, &claimed, drive->err);
     if (status == STATUS_OK && !claimed)
         return error_set(drive->err, STATUS_NOT_FOUND, "no job waits");
     if (status != STATUS_OK)

@@ -17,7 +17,7 @@ enum { QUEUED_MAX = 1000 };
 
 static enum status create(struct store *store, char **arguments, struct error *err) {
     struct finetune_spec spec;
-    struct finetune_faults faults;
+    struct spec_faults faults;
     char id[UID_SIZE], *first;
     size_t size;
     if (!finetune_spec_parse(arguments[2], strlen(arguments[2]), &spec, &faults))

@@ -1,5 +1,6 @@
 #include "model/finetune/checkpoint.h"
 
+#include "model/cause.h"
 #include "model/file.h"
 #include "model/leftovers.h"
 
@@ -13,11 +14,6 @@
 
 enum { COURSE_BYTES_MAX = 1 << 20 };
 static const char PREFIX[] = "checkpoint-", UNFINISHED[] = ".checkpoint";
-
-enum status checkpoint_cause(enum status status, const struct error *err) {
-    bool full = strstr(err->detail, strerror(ENOSPC)) || strstr(err->detail, strerror(EDQUOT));
-    return status == STATUS_INTERNAL && full ? STATUS_STORAGE_FULL : status;
-}
 
 /* ---- finding ---- */
 
@@ -152,7 +148,7 @@ enum status checkpoint_write(const char *work, const struct course *course, cons
         status = finish(work, directory, path, err);
     if (status != STATUS_OK) {
         leftovers_remove(directory);
-        return checkpoint_cause(status, err);
+        return cause_full_disk(status, err);
     }
     struct others others = {work, name};
     return each(work, remove_other, &others, err);

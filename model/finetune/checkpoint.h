@@ -33,7 +33,4 @@ enum status checkpoint_read(const char *path, const char *key, struct course *co
 /* The weights of the best epoch, into the training. */
 enum status checkpoint_load_best(const char *path, struct network_train *train, struct error *err);
 
-/* STATUS_STORAGE_FULL instead of STATUS_INTERNAL where the cause was a full disk. */
-enum status checkpoint_cause(enum status status, const struct error *err);
-
 #endif

@@ -1,5 +1,6 @@
 #include "model/finetune/finetune.h"
 
+#include "model/cause.h"
 #include "model/digest.h"
 #include "model/file.h"
 #include "model/finetune/run.h"
@@ -364,7 +365,7 @@ enum status finetune_run(const struct finetune_place *place, const struct finetu
     if (status == STATUS_OK)
         return STATUS_OK;
     finetune_result_release(result);
-    return error_set(err, checkpoint_cause(status, &cause), "%s", cause.detail);
+    return error_set(err, cause_full_disk(status, &cause), "%s", cause.detail);
 }
 
 void finetune_result_release(struct finetune_result *result) {

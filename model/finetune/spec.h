@@ -19,24 +19,19 @@
 #ifndef FACEPAIR_MODEL_FINETUNE_SPEC_H
 #define FACEPAIR_MODEL_FINETUNE_SPEC_H
 
-#include "model/card.h"
-#include "server/status.h"
+#include "model/spec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    FINETUNE_MODEL_MAX = CARD_NAME_MAX + 1 + CARD_VERSION_MAX, /* NAME@VERSION */
-    FINETUNE_NAME_MAX = 63,                                    /* of a data set; of a job */
-    FINETUNE_FILE_MAX = 100,                                   /* of a pairs or people file */
+    FINETUNE_NAME_MAX = 63, /* of a data set; of a job */
     FINETUNE_TRAINABLE_MAX = 63,
-    FINETUNE_FAULTS_MAX = 16,
     FINETUNE_EPOCHS_MAX = 1000,
     FINETUNE_BATCH_MAX = 512,
     FINETUNE_VIEWS_MAX = 32,
-    FINETUNE_SOUP_MAX = 8,
-    FINETUNE_SPEC_BYTES_MAX = 64 * 1024
+    FINETUNE_SOUP_MAX = 8
 };
 
 /* Where people and pairs come from. SAMPLED: from the folders. For training: those people that the
@@ -45,7 +40,7 @@ enum {
 enum finetune_source_kind { FINETUNE_SAMPLED, FINETUNE_PAIRS, FINETUNE_PEOPLE };
 struct finetune_source {
     enum finetune_source_kind kind;
-    char file[FINETUNE_FILE_MAX + 1]; /* in the data set's folder; "" for SAMPLED */
+    char file[SPEC_FILE_MAX + 1]; /* in the data set's folder; "" for SAMPLED */
 };
 
 enum finetune_loss { FINETUNE_CONTRASTIVE, FINETUNE_COSFACE, FINETUNE_ARCFACE };
@@ -91,12 +86,12 @@ struct finetune_hyperparameters {
 };
 
 struct finetune_spec {
-    char base_model[FINETUNE_MODEL_MAX + 1]; /* NAME or NAME@VERSION */
+    char base_model[SPEC_MODEL_MAX + 1]; /* NAME or NAME@VERSION */
     char dataset[FINETUNE_NAME_MAX + 1];
     struct finetune_source train, validation;
     enum finetune_face face;
-    char name[CARD_NAME_MAX + 1];            /* of the model that receives the version */
-    char compare_to[FINETUNE_MODEL_MAX + 1]; /* "": the base model */
+    char name[CARD_NAME_MAX + 1];        /* of the model that receives the version */
+    char compare_to[SPEC_MODEL_MAX + 1]; /* "": the base model */
     struct finetune_hyperparameters hyperparameters;
     enum finetune_promote promote;
     char resume_from[FINETUNE_NAME_MAX + 1]; /* a job's id; "": none */
@@ -104,25 +99,14 @@ struct finetune_spec {
     uint64_t disk_bytes_max;                 /* checkpoints and cache together */
 };
 
-struct finetune_fault {
-    enum status status; /* STATUS_INVALID_JSON, MISSING_FIELD, INVALID_FIELD, UNKNOWN_FIELD,
-                         * INVALID_NAME */
-    char field[96];     /* "hyperparameters.epochs"; "" for the whole text */
-    char detail[160];   /* one sentence */
-};
-struct finetune_faults {
-    size_t count;
-    struct finetune_fault list[FINETUNE_FAULTS_MAX]; /* more than these are not told */
-};
-
 /* All defaults, without a base model and a data set. */
 void finetune_spec_default(struct finetune_spec *spec);
 double finetune_default_margin(enum finetune_loss loss);
 
-/* text: JSON, UTF-8, at most FINETUNE_SPEC_BYTES_MAX bytes. False with faults->count > 0; spec is
+/* text: JSON, UTF-8, at most SPEC_BYTES_MAX bytes. False with faults->count > 0; spec is
  * then not to be used. */
 bool finetune_spec_parse(const char *text, size_t size, struct finetune_spec *spec,
-                         struct finetune_faults *faults);
+                         struct spec_faults *faults);
 
 /* Gives base_model and compare_to the version that is in use, where they name none: for whoever
  * keeps a job, so that a promotion meanwhile changes nothing of it. Waits for a disk.
@@ -133,7 +117,6 @@ enum status finetune_spec_pin(const char *data, struct finetune_spec *spec, stru
  * written is read as the same spec. */
 char *finetune_spec_write(const struct finetune_spec *spec, size_t *size);
 /* Its "hyperparameters" alone, as the innermost object's member. */
-struct json_writer;
 void finetune_spec_write_hyperparameters(struct json_writer *json,
                                          const struct finetune_hyperparameters *parameters);
 

@@ -1,6 +1,5 @@
 #include "model/import/calibrated.h"
 
-#include "model/catalog.h"
 #include "model/digest.h"
 #include "model/file.h"
 #include "model/import/version.h"
@@ -60,6 +59,8 @@ static void write_data(struct json_writer *json, const struct calibrated *calibr
     json_write_integer(json, "genuine_pairs", (int64_t)data->genuine_pairs);
     json_write_integer(json, "impostor_pairs", (int64_t)data->impostor_pairs);
     json_write_text(json, "calibrated_from", calibrated->card->version);
+    if (data->job)
+        json_write_text(json, "job", data->job);
     json_write_end(json);
 }
 
@@ -277,9 +278,4 @@ enum status calibrated_publish(const struct calibrated *calibrated,
         return version_finish(&work, NULL, err);
     version_abandon(&work);
     return status;
-}
-
-enum status calibrated_activate(const struct calibrated *calibrated, const char *version,
-                                struct error *err) {
-    return catalog_activate(calibrated->data_directory, name_of(calibrated), version, err);
 }

@@ -14,6 +14,7 @@ struct calibrated_data {
     const char *hashes;        /* people_hashes, for calibration-people.txt; NULL: not written */
     uint64_t people, images, genuine_pairs, impostor_pairs;
     const char *method; /* how rates and intervals were computed */
+    const char *job;    /* whose calibration it is; NULL: nobody's */
 };
 
 /* A head learned for what the card gives (model/whitening.h). */
@@ -57,8 +58,5 @@ struct calibrated {
  * names the file. */
 enum status calibrated_publish(const struct calibrated *calibrated,
                                char version[CARD_VERSION_MAX + 1], struct error *err);
-/* Makes it the one in use: DATA/models/NAME/active. */
-enum status calibrated_activate(const struct calibrated *calibrated, const char *version,
-                                struct error *err);
 
 #endif

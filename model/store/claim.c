@@ -35,11 +35,9 @@ enum status claim_find(struct store *store, const struct store_claim *claim, str
 
 /* ---- claiming ---- */
 
-static enum status find_waiting(struct store *store, enum job_kind kind, char id[UID_SIZE],
-                                struct error *err) {
-    struct query query = query_open(store, "SELECT id FROM jobs WHERE state = 'queued' AND kind = ?"
-                                           " ORDER BY sequence LIMIT 1");
-    query_bind_text(&query, job_kind_word(kind));
+static enum status find_waiting(struct store *store, char id[UID_SIZE], struct error *err) {
+    struct query query =
+        query_open(store, "SELECT id FROM jobs WHERE state = 'queued' ORDER BY sequence LIMIT 1");
     id[0] = '\0';
     if (query_row(&query))
         query_text(&query, id, UID_SIZE);
@@ -60,14 +58,14 @@ static enum status take(struct store *store, const struct job_row *row, const ch
     return query_run(&query, NULL, err);
 }
 
-static enum status claim_job(struct store *store, enum job_kind kind, const char *runner,
-                             uint64_t lease_ms, struct store_claim *claim, struct store_job *job,
-                             bool *claimed, struct error *err) {
+static enum status claim_job(struct store *store, const char *runner, uint64_t lease_ms,
+                             struct store_claim *claim, struct store_job *job, bool *claimed,
+                             struct error *err) {
     struct store_settled settled;
     struct job_row row;
     enum status status = settle_leases(store, NULL, &settled, err);
     if (status == STATUS_OK)
-        status = find_waiting(store, kind, claim->id, err);
+        status = find_waiting(store, claim->id, err);
     if (status != STATUS_OK || !claim->id[0])
         return status;
     status = job_find(store, claim->id, &row, err);
@@ -81,16 +79,15 @@ static enum status claim_job(struct store *store, enum job_kind kind, const char
     return status;
 }
 
-enum status store_claim_job(struct store *store, enum job_kind kind, const char *runner,
-                            uint64_t lease_ms, struct store_claim *claim, struct store_job *job,
-                            bool *claimed, struct error *err) {
+enum status store_claim_job(struct store *store, const char *runner, uint64_t lease_ms,
+                            struct store_claim *claim, struct store_job *job, bool *claimed,
+                            struct error *err) {
     assert(runner[0] && strlen(runner) < STORE_RUNNER_SIZE);
     *claimed = false;
     enum status status = store_begin(store, err);
     if (status != STATUS_OK)
         return status;
-    status =
-        store_end(store, claim_job(store, kind, runner, lease_ms, claim, job, claimed, err), err);
+    status = store_end(store, claim_job(store, runner, lease_ms, claim, job, claimed, err), err);
     if (status != STATUS_OK && *claimed) {
         store_job_release(job);
         *claimed = false;

@@ -21,12 +21,13 @@ struct store_claim {
 
 enum store_wish { STORE_GO_ON, STORE_PAUSE, STORE_CANCEL };
 
-/* Settles leases that have ended (below), then takes the job of this kind that has waited longest:
+/* Settles leases that have ended (below), then takes the job that has waited longest, of
+ * whatever kind:
  * queued -> running. `runner` names the process, at most STORE_RUNNER_SIZE − 1 bytes. *claimed:
  * there was one; then *job is the caller's to release. */
-enum status store_claim_job(struct store *store, enum job_kind kind, const char *runner,
-                            uint64_t lease_ms, struct store_claim *claim, struct store_job *job,
-                            bool *claimed, struct error *err);
+enum status store_claim_job(struct store *store, const char *runner, uint64_t lease_ms,
+                            struct store_claim *claim, struct store_job *job, bool *claimed,
+                            struct error *err);
 enum status store_claim_renew(struct store *store, const struct store_claim *claim,
                               uint64_t lease_ms, struct error *err);
 /* What the runner is asked to do; reads only. */

@@ -6,6 +6,7 @@
 #include "model/cause.h"
 #include "model/file.h"
 #include "model/finetune/finetune.h"
+#include "model/measure/job.h"
 #include "model/store/datasets.h"
 #include "server/clock.h"
 #include "server/log.h"
@@ -24,10 +25,13 @@ struct run {
     struct trainer *trainer;
     const struct store_claim *claim;
     const struct store_job *job;
-    struct finetune_spec spec;
+    struct finetune_spec spec;   /* of a fine-tuning job, or … */
+    struct measure_spec measure; /* … of another */
+    uint32_t deadline_s;
     char dataset[PATH_MAX], work[PATH_MAX], resume[PATH_MAX], reserve[PATH_MAX];
     bool evaluating;
     uint64_t begun_us, progress_us; /* progress_us: when it was last told; 0: never */
+    enum finetune_wish wished;      /* of a measurement, last */
     bool late;                      /* the deadline has passed */
     bool lost;                      /* the store has refused a write */
     enum status failed;             /* STATUS_OK: the store has taken all */
@@ -155,7 +159,7 @@ static uint32_t candidates(void *context, const char *evaluation_sha256) {
 static bool is_late(const struct run *run) {
     uint64_t computed_ms =
         run->job->computed_ms + (clock_monotonic_us() - run->begun_us) / UINT64_C(1000);
-    return run->spec.deadline_s != 0 && computed_ms > run->spec.deadline_s * UINT64_C(1000);
+    return computed_ms > run->deadline_s * UINT64_C(1000);
 }
 
 static enum finetune_wish wish(void *context) {
@@ -205,7 +209,8 @@ static void fail(struct run *run, enum status cause, const struct error *why) {
  * of its own. */
 static void remove_if_nobodys(struct run *run, const struct finetune_result *result) {
     struct store_job job;
-    if (store_job_get(run->trainer->store, run->claim->id, &job, NULL) != STATUS_OK)
+    if (run->job->kind == JOB_EVALUATION || /* it makes none */
+        store_job_get(run->trainer->store, run->claim->id, &job, NULL) != STATUS_OK)
         return;
     if (job_state_is_final(job.state) && strcmp(job.result.version, result->version) != 0)
         (void)catalog_remove(run->trainer->options->data, result->model, result->version, NULL);
@@ -277,15 +282,27 @@ static enum status make_reserve(const struct run *run, struct error *err) {
                      run->reserve, strerror(cause));
 }
 
-/* The store keeps what finetune_spec_write has written. */
-static enum status read_spec(struct run *run, struct error *err) {
-    struct finetune_faults faults;
+/* The store keeps what finetune_spec_write or measure_spec_write has written. */
+static bool read_members(struct run *run, struct spec_faults *faults) {
     const struct store_job *job = run->job;
-    if (!finetune_spec_parse(job->spec, strlen(job->spec), &run->spec, &faults))
+    enum measure_kind kind =
+        job->kind == JOB_CALIBRATION ? MEASURE_CALIBRATION : MEASURE_EVALUATION;
+    size_t size = strlen(job->spec);
+    bool read = job->kind == JOB_FINE_TUNE
+                    ? finetune_spec_parse(job->spec, size, &run->spec, faults)
+                    : measure_spec_parse(kind, job->spec, size, &run->measure, faults);
+    run->deadline_s = job->kind == JOB_FINE_TUNE ? run->spec.deadline_s : run->measure.deadline_s;
+    return read;
+}
+
+static enum status read_spec(struct run *run, struct error *err) {
+    struct spec_faults faults;
+    const struct store_job *job = run->job;
+    if (!read_members(run, &faults))
         return error_set(err, STATUS_INTERNAL, "the job's description: %s: %s",
                          faults.list[0].field, faults.list[0].detail);
-    snprintf(run->spec.base_model, sizeof run->spec.base_model, "%s@%s", job->base_model,
-             job->base_version);
+    snprintf(job->kind == JOB_FINE_TUNE ? run->spec.base_model : run->measure.base_model,
+             SPEC_MODEL_MAX + 1, "%s@%s", job->base_model, job->base_version);
     return STATUS_OK;
 }
 
@@ -296,7 +313,8 @@ static enum status prepare(struct run *run, struct error *err) {
     if (status == STATUS_OK)
         status = make_directory(data, err);
     if (status == STATUS_OK)
-        status = file_path(run->dataset, err, "%s/datasets/%s", data, run->spec.dataset);
+        status = file_path(run->dataset, err, "%s/datasets/%s", data,
+                           job->kind == JOB_FINE_TUNE ? run->spec.dataset : run->measure.dataset);
     if (status == STATUS_OK)
         status = store_job_directory(run->trainer->store, job->id, run->work, err);
     if (status == STATUS_OK)
@@ -304,6 +322,58 @@ static enum status prepare(struct run *run, struct error *err) {
     if (status == STATUS_OK)
         status = file_path(run->reserve, err, "%s/jobs/.reserve", data);
     return status == STATUS_OK ? make_reserve(run, err) : status;
+}
+
+/* ---- the kinds ---- */
+
+static enum status fine_tune(struct run *run, struct finetune_result *result, struct error *err) {
+    const struct trainer_options *options = run->trainer->options;
+    const struct finetune_place place = {.data = options->data,
+                                         .dataset = run->dataset,
+                                         .work = run->work,
+                                         .resume = run->job->resume_from[0] ? run->resume : NULL,
+                                         .threads = options->threads};
+    const struct finetune_hooks hooks = {.context = run,
+                                         .on_progress = on_progress,
+                                         .on_epoch = on_epoch,
+                                         .on_checkpoint = on_checkpoint,
+                                         .on_log = on_log,
+                                         .wish = wish,
+                                         .candidates = candidates};
+    return finetune_run(&place, &run->spec, &hooks, result, err);
+}
+
+static bool on_photographs(void *context, size_t done, size_t total) {
+    struct run *run = context;
+    double elapsed_s = (double)(clock_monotonic_us() - run->begun_us) / 1e6;
+    const struct finetune_progress progress = {.phase = FINETUNE_PREPARING,
+                                               .step = done,
+                                               .steps = total,
+                                               .eta_s = elapsed_s / (double)done *
+                                                        (double)(total - done)};
+    on_progress(run, &progress);
+    run->wished = wish(run);
+    return run->wished == FINETUNE_GO_ON;
+}
+
+/* Told as a fine-tuning's end is; there is nothing that a pause would have to keep. */
+static enum status measure(struct run *run, struct finetune_result *result, struct error *err) {
+    const struct measure_job job = {.data = run->trainer->options->data,
+                                    .dataset = run->dataset,
+                                    .id = run->job->id,
+                                    .threads = run->trainer->options->threads,
+                                    .progress = on_photographs,
+                                    .context = run};
+    struct measure_result measured;
+    enum status status = measure_job_run(&job, &run->measure, &measured, err);
+    result->outcome = run->wished == FINETUNE_PAUSE ? FINETUNE_PAUSED : FINETUNE_STOPPED;
+    if (status != STATUS_OK)
+        return status == STATUS_DRAINING ? STATUS_OK : status;
+    *result =
+        (struct finetune_result){.outcome = FINETUNE_FINISHED, .evaluation = measured.evaluation};
+    memcpy(result->model, measured.model, sizeof result->model);
+    memcpy(result->version, measured.version, sizeof result->version);
+    return STATUS_OK;
 }
 
 void trainer_run_job(struct trainer *trainer, const struct store_claim *claim,
@@ -315,21 +385,9 @@ void trainer_run_job(struct trainer *trainer, const struct store_claim *claim,
     watch_hold(trainer->watch, claim);
     told_state(trainer, claim->id, JOB_RUNNING, claim->attempt);
     enum status status = prepare(&run, &err);
-    if (status == STATUS_OK) {
-        const struct finetune_place place = {.data = trainer->options->data,
-                                             .dataset = run.dataset,
-                                             .work = run.work,
-                                             .resume = job->resume_from[0] ? run.resume : NULL,
-                                             .threads = trainer->options->threads};
-        const struct finetune_hooks hooks = {.context = &run,
-                                             .on_progress = on_progress,
-                                             .on_epoch = on_epoch,
-                                             .on_checkpoint = on_checkpoint,
-                                             .on_log = on_log,
-                                             .wish = wish,
-                                             .candidates = candidates};
-        status = finetune_run(&place, &run.spec, &hooks, &result, &err);
-    }
+    if (status == STATUS_OK)
+        status = job->kind == JOB_FINE_TUNE ? fine_tune(&run, &result, &err)
+                                            : measure(&run, &result, &err);
     end(&run, status, &result, &err);
     watch_let_go(trainer->watch);
 }

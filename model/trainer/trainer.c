@@ -18,8 +18,8 @@ static bool look(struct trainer *trainer) {
     struct store_job job;
     struct error err;
     bool claimed;
-    if (store_claim_job(trainer->store, JOB_FINE_TUNE, options->runner, options->lease_ms, &claim,
-                        &job, &claimed, &err) != STATUS_OK) {
+    if (store_claim_job(trainer->store, options->runner, options->lease_ms, &claim, &job, &claimed,
+                        &err) != STATUS_OK) {
         log_event(LOG_WARN, "store", LOG_STR("cause", err.detail));
         return false;
     }

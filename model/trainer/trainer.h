@@ -3,7 +3,8 @@
  *
  * Three threads, each with a handle of the store of its own:
  *
- *   jobs     the caller's: claims a job, runs it (finetune.h), finishes it, one after the other
+ *   jobs     the caller's: claims a job, runs it (finetune.h, or measure/job.h), finishes it, one
+ *            after the other
  *   checks   claims data sets that are validating and decodes them, so that they need not wait for
  *            a job of hours
  *   watch    signals; renews the job's lease as long as the jobs thread shows signs of life; asks

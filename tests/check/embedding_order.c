@@ -26,8 +26,9 @@
  * The mean with the mirror image and L2 gain the most, and L2 belongs after the mean or makes no
  * difference before it; centring ruins it; L2 after the head gains nothing that matters. A head
  * learned from a thousand people, as here, gains nothing over L2 yet. */
-#include "cli/people_gallery.h"
+#include "cli/session.h"
 #include "model/all_pairs.h"
+#include "model/measure/people_gallery.h"
 #include "model/random.h"
 #include "model/whitening.h"
 
@@ -215,10 +216,12 @@ static enum status embed(const struct people_gallery_options *options, char **ar
     if (status != STATUS_OK)
         return status;
     session.version = session.acquired;
-    status = people_gallery_embed(&session, options, plain, err);
+    struct measure_place place = session_place(&session);
+    status = people_gallery_embed(&place, options, plain, err);
     session.version = &session.changed;
+    place = session_place(&session);
     if (status == STATUS_OK)
-        status = people_gallery_embed(&session, options, mean, err);
+        status = people_gallery_embed(&place, options, mean, err);
     session_close(&session);
     return status;
 }

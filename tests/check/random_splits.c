@@ -8,8 +8,9 @@
  * 1e-1, 1e-2 and 1e-3, 80 of 100 at 1e-4. Faces are those nearest the centre, as LFW's frames are
  * cut; where none is found the frame's centre is used, so that every image counts. What it printed
  * for the development view stands in random_splits.txt. */
-#include "cli/people_gallery.h"
+#include "cli/session.h"
 #include "model/all_pairs.h"
+#include "model/measure/people_gallery.h"
 #include "model/random.h"
 
 #include <stdio.h>
@@ -116,7 +117,8 @@ int main(int argc, char **argv) {
     if (status == STATUS_OK) {
         status = session_open(&session_options, &session, &err);
         if (status == STATUS_OK) {
-            status = people_gallery_embed(&session, &options, &people, &err);
+            const struct measure_place place = session_place(&session);
+            status = people_gallery_embed(&place, &options, &people, &err);
             session_close(&session);
         }
         if (status == STATUS_OK)

@@ -6,7 +6,7 @@ import tarfile
 import service as under_test
 
 DRIVE = under_test.BUILD / "tests" / "store_drive"
-FINE_TUNES = "/admin/v1/fine-tunes"
+FINE_TUNES, EVALUATIONS, CALIBRATIONS = (f"/admin/v1/{kind}" for kind in ("fine-tunes", "evaluations", "calibrations"))
 
 
 def archive(members, mode="w"):
@@ -57,16 +57,16 @@ class Admin:
     def dataset(self, name):
         return self.request("GET", f"/admin/v1/datasets/{name}").json
 
-    def create(self, members, **headers):
+    def create(self, members, path=FINE_TUNES, **headers):
         import json
         body = members if isinstance(members, (bytes, str)) else json.dumps(members)
-        return self.request("POST", FINE_TUNES, body, **{"Content_Type": "application/json"} | headers)
+        return self.request("POST", path, body, **{"Content_Type": "application/json"} | headers)
 
-    def job(self, job):
-        return self.request("GET", f"{FINE_TUNES}/{job}").json
+    def job(self, job, path=FINE_TUNES):
+        return self.request("GET", f"{path}/{job}").json
 
-    def tell(self, job, what):
-        return self.request("POST", f"{FINE_TUNES}/{job}/{what}", b"", Content_Type="application/json")
+    def tell(self, job, what, path=FINE_TUNES):
+        return self.request("POST", f"{path}/{job}/{what}", b"", Content_Type="application/json")
 
     def drive(self, *arguments):
         """One step of a trainer; what it prints."""

@@ -4,7 +4,7 @@ import struct
 import zlib
 
 import numpy
-from PIL import Image
+from PIL import Image, ImageEnhance
 from service import PHOTOS
 
 
@@ -71,3 +71,21 @@ def many_scans(count=10000):
     picture = saved(Image.new("L", (1024, 1024), 120), progressive=True)
     last, end = picture.rindex(b"\xff\xda"), picture.rindex(b"\xff\xd9")
     return picture[:end] + picture[last:end] * (count - 10) + picture[end:]
+
+
+def portrait(name, light, side=500):
+    """One of the example photographs, in another light."""
+    picture = Image.open(PHOTOS / name).convert("RGB")
+    picture.thumbnail((side, side))
+    return ImageEnhance.Brightness(picture).enhance(light)
+
+
+def write_crowd(folder, people=60, photographs=2):
+    """PERSON/PERSON_0001.jpg …: as many people as a fine-tuning needs, made of four photographs."""
+    sources = ("astronaut.png", "biden.jpg", "obama.jpg", "obama3.jpg")
+    for i in range(people):
+        person = folder / f"Person{i:03d}"
+        person.mkdir(parents=True)
+        for j in range(photographs):
+            light = 0.7 + 0.6 * i / people + 0.1 * j
+            portrait(sources[i % len(sources)], light, 300).save(person / f"{person.name}_{j + 1:04d}.jpg", quality=90)

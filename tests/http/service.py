@@ -20,7 +20,8 @@ PROGRAM = BUILD / "facepair"
 STUB = BUILD / "tests" / "facepair-stub"
 DATA = pathlib.Path(os.environ.get("FACEPAIR_DATA", TREE / "data"))
 PHOTOS = TREE / "examples" / "photos"
-PATIENCE_S = 60  # no test waits longer for anything; generous, for sanitizer builds on a busy machine
+# No test waits longer for anything: generous, for sanitizer builds on a busy machine.
+PATIENCE_S = int(os.environ.get("FACEPAIR_PATIENCE_S", "60"))
 
 
 def clean_environment():

@@ -18,8 +18,9 @@ LISTENERS = {
     "/admin/v1/models": {"admin"}, "/admin/v1/models/{model}": {"admin"}, "/admin/v1/models/{model}/active": {"admin"},
     "/admin/v1/datasets": {"admin"}, "/admin/v1/datasets/{dataset}": {"admin"},
     "/admin/v1/datasets/{dataset}/people/{person}": {"admin"},
-    "/admin/v1/fine-tunes": {"admin"}, "/admin/v1/fine-tunes/{job}": {"admin"},
-    **{f"/admin/v1/fine-tunes/{{job}}/{what}": {"admin"} for what in ("cancel", "pause", "resume", "events", "checkpoints")},
+    **{f"/admin/v1/{kind}{rest}": {"admin"} for kind in ("fine-tunes", "evaluations", "calibrations")
+       for rest in ("", "/{job}", "/{job}/cancel", "/{job}/pause", "/{job}/resume", "/{job}/events")},
+    "/admin/v1/fine-tunes/{job}/checkpoints": {"admin"},
     "/admin/v1/subjects/show": {"admin"}, "/admin/v1/subjects/lift": {"admin"},
     "/metrics": {"admin", "metrics"}, "/livez": {"public", "admin", "metrics"}, "/healthz": {"public", "admin", "metrics"},
     "/readyz": {"public", "admin", "metrics"}, "/startupz": {"public", "admin", "metrics"},

@@ -8,30 +8,41 @@ import subprocess
 import pytest
 
 from jobs import Jobs, wait_until
-from service import STUB, Service, write_stub_data
+from photographs import write_crowd
+from service import DATA, PHOTOS, PROGRAM, STUB, Service, write_stub_data
+from versions import own_models
 
 PAIR = [("image1", b"one"), ("image2", b"two")]
+
+
+@contextlib.contextmanager
+def mounted(folder, megabytes):
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], capture_output=True, text=True,
+                          check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no right to mount a tmpfs: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=False)
 
 
 @pytest.fixture
 def disk(tmp_path):
     """A data directory on a disk of four megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"no right to mount a tmpfs: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=False)
+    with mounted(tmp_path / "disk", 4) as folder:
+        yield folder
 
 
 @contextlib.contextmanager
 def full(folder):
     ballast = folder / "ballast"
     with open(ballast, "wb", buffering=0) as file:
-        with contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(4096))
+        for piece in (bytes(1 << 20), bytes(4096)):
+            with contextlib.suppress(OSError):
+                while file.write(piece) == len(piece):
+                    pass
     try:
         yield
     finally:
@@ -87,3 +98,60 @@ def test_a_job_that_finds_the_disk_full_when_it_publishes_fails_and_leaves_nothi
     assert (row["state"], row["error_code"]) == ("failed", "storage_full")
     assert sorted(path.name for path in (disk / "models/dlib-resnet").iterdir() if path.is_dir()) == ["1"]
     assert integrity(disk) == "ok"
+
+
+# ---- with the real network and its recipe ----
+
+PORTRAITS = [("image1", (PHOTOS / "obama.jpg").read_bytes()), ("image2", (PHOTOS / "obama2.jpg").read_bytes())]
+FAST = {"augment": {"views": 1, "flip": False, "colour": 0, "rotation_degrees": 0, "scale": 0}}
+TRAINING_S = 300  # at most, of a job on a crowd that stands back behind everything else
+
+
+class Learning:
+    """A service on the real network, whose data directory is a small disk; jobs learn the last block from a crowd."""
+
+    def __init__(self, disk):
+        self.disk = own_models(DATA, disk)
+        write_crowd(disk / "datasets" / "people")
+        self.jobs = Jobs(disk)
+        # A lease that no machine is too slow for: it cannot be renewed while the disk is full.
+        self.service = Service(PROGRAM, disk, "--trainer-threads", "1", "--lease-ms", "600000")
+
+    def fail_when(self, job, is_there):
+        """The disk is full from that moment on until the job has failed; what is told of it."""
+        wait_until(lambda: is_there(job), TRAINING_S)
+        with full(self.disk):
+            assert is_full(self.disk)
+            row = self.jobs.wait(job, patience=TRAINING_S)
+            assert self.service.verify(PORTRAITS).status == 200
+        return row
+
+    def check_failure(self, job, row):
+        assert (row["state"], row["error_code"]) == ("failed", "storage_full")
+        assert str(self.disk) not in row["error_message"]
+        assert integrity(self.disk) == "ok"
+        self.jobs.check_history(job)
+        assert sorted(path.name for path in (self.disk / "models/dlib-resnet").iterdir() if path.is_dir()) == ["1"]
+        assert self.service.verify(PORTRAITS).json["verified"]
+
+
+@pytest.fixture
+def learning(tmp_path):
+    with mounted(tmp_path / "disk", 256) as folder:
+        bench = Learning(folder)
+        yield bench
+        assert bench.service.stop() == 0
+
+
+def test_a_real_job_that_finds_the_disk_full_at_a_checkpoint_fails_with_the_cause(learning):
+    job = learning.jobs.create(epochs=500, step_ms=16, hyperparameters=FAST)
+    row = learning.fail_when(job, lambda job: learning.jobs.losses(job))
+    learning.check_failure(job, row)
+
+
+def test_a_real_job_that_finds_the_disk_full_when_it_publishes_fails_and_leaves_nothing_half(learning):
+    job = learning.jobs.create(epochs=1, step_ms=16, hyperparameters=FAST)
+    row = learning.fail_when(job, lambda job: learning.jobs.get(job)["state"] == "evaluating")
+    learning.check_failure(job, row)
+    again = learning.jobs.create(epochs=1, step_ms=16, resume_from=job, hyperparameters=FAST)
+    assert learning.jobs.wait(again, patience=TRAINING_S)["state"] == "succeeded"

@@ -90,3 +90,11 @@ BROKEN = {
     "another's card": (lambda v: v.change_card(lambda c: c.update(version="1")), "model.json", "calls itself"),
     "no card": (lambda v: (v.path / "model.json").unlink(), "model.json", "No such file"),
 }
+
+
+def own_models(source, folder):
+    """A data directory with dlib-resnet alone, for who publishes versions or promotes them."""
+    shutil.copytree(source / "face", folder / "face")
+    shutil.copytree(source / "models" / "dlib-resnet" / "1", folder / "models" / "dlib-resnet" / "1")
+    (folder / "models" / "dlib-resnet" / "active").write_text("1\n")
+    return folder

@@ -78,9 +78,7 @@ static inline struct store_claim fixture_claim(struct store *store) {
     struct store_job job;
     struct error err;
     bool claimed;
-    assert_ok(
-        store_claim_job(store, JOB_FINE_TUNE, "runner", LEASE_MS, &claim, &job, &claimed, &err),
-        &err);
+    assert_ok(store_claim_job(store, "runner", LEASE_MS, &claim, &job, &claimed, &err), &err);
     assert_true(claimed);
     store_job_release(&job);
     return claim;

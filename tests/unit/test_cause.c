@@ -60,6 +60,14 @@ static void any_other_path_makes_it_general(void **state) {
     assert_string_equal(told("/srv/n/2/w: see /etc", "/srv/n/2"), GENERAL);
 }
 
+static void a_text_that_speaks_of_a_full_disk_is_storage_full(void **state) {
+    (void)state;
+    const struct error full = {"net/w: No space left on device"}, other = {"net/w: Is a directory"};
+    assert_int_equal(cause_full_disk(STATUS_INTERNAL, &full), STATUS_STORAGE_FULL);
+    assert_int_equal(cause_full_disk(STATUS_INTERNAL, &other), STATUS_INTERNAL);
+    assert_int_equal(cause_full_disk(STATUS_INVALID_FIELD, &full), STATUS_INVALID_FIELD);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_is_named_without_its_directory),
@@ -67,6 +75,7 @@ int main(void) {
         cmocka_unit_test(a_cause_without_a_file_stays),
         cmocka_unit_test(a_cut_path_is_no_path_told),
         cmocka_unit_test(any_other_path_makes_it_general),
+        cmocka_unit_test(a_text_that_speaks_of_a_full_disk_is_storage_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,22 +7,21 @@ static const char SMALLEST[] = "{\"base_model\":\"dlib-resnet\",\"dataset\":\"ca
 
 static struct finetune_spec parsed(const char *text) {
     struct finetune_spec spec;
-    struct finetune_faults faults;
+    struct spec_faults faults;
     assert_true(finetune_spec_parse(text, strlen(text), &spec, &faults));
     assert_int_equal(faults.count, 0);
     return spec;
 }
 
-static struct finetune_faults refused(const char *text) {
+static struct spec_faults refused(const char *text) {
     struct finetune_spec spec;
-    struct finetune_faults faults;
+    struct spec_faults faults;
     assert_false(finetune_spec_parse(text, strlen(text), &spec, &faults));
     assert_true(faults.count > 0);
     return faults;
 }
 
-static void assert_fault(const struct finetune_fault *fault, enum status status,
-                         const char *field) {
+static void assert_fault(const struct spec_fault *fault, enum status status, const char *field) {
     assert_string_equal(fault->field, field);
     assert_int_equal(fault->status, status);
     assert_true(strlen(fault->detail) > 10);
@@ -33,7 +32,7 @@ static void assert_parameter_fault(const char *parameters, enum status status, c
     char text[512];
     snprintf(text, sizeof(text), "{\"base_model\":\"a\",\"dataset\":\"d\",\"hyperparameters\":%s}",
              parameters);
-    struct finetune_faults faults = refused(text);
+    struct spec_faults faults = refused(text);
     assert_int_equal(faults.count, 1);
     assert_fault(&faults.list[0], status, field);
 }
@@ -110,7 +109,7 @@ static void null_is_as_good_as_absent(void **state) {
 
 static void every_fault_is_told(void **state) {
     (void)state;
-    struct finetune_faults faults =
+    struct spec_faults faults =
         refused("{\"dataset\":\"../d\",\"epochs\":3,\"turbo\":1,\"hyperparameters\":{\"epochs\":0,"
                 "\"learning_rate\":\"fast\",\"scheduler\":{\"factor\":1}},\"promote\":\"always\"}");
     assert_int_equal(faults.count, 8);
@@ -130,7 +129,7 @@ static void more_faults_than_there_is_room_for_are_cut(void **state) {
     for (int i = 0; i < 40; i++)
         snprintf(text + strlen(text), sizeof(text) - strlen(text), ",\"x%d\":1", i);
     strcat(text, "}");
-    assert_int_equal(refused(text).count, FINETUNE_FAULTS_MAX);
+    assert_int_equal(refused(text).count, SPEC_FAULTS_MAX);
 }
 
 static void a_file_cannot_leave_its_folder(void **state) {
@@ -143,7 +142,7 @@ static void a_file_cannot_leave_its_folder(void **state) {
                  "{\"base_model\":\"a\",\"dataset\":\"d\",\"train\":{\"kind\":\"pairs\",\"file\":"
                  "\"%s\"}}",
                  NAMES[i]);
-        struct finetune_faults faults = refused(text);
+        struct spec_faults faults = refused(text);
         assert_int_equal(faults.count, 1);
         assert_fault(&faults.list[0], STATUS_INVALID_NAME, "train.file");
     }
@@ -151,7 +150,7 @@ static void a_file_cannot_leave_its_folder(void **state) {
 
 static void a_kind_and_its_file_go_together(void **state) {
     (void)state;
-    struct finetune_faults faults = refused(
+    struct spec_faults faults = refused(
         "{\"base_model\":\"a\",\"dataset\":\"d\",\"train\":{\"kind\":\"people\"},\"validation\":{"
         "\"kind\":\"sampled\",\"file\":\"pairs.txt\"}}");
     assert_int_equal(faults.count, 2);

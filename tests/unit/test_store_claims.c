@@ -24,9 +24,7 @@ static void nothing_is_claimed_where_nothing_waits(void **state) {
     struct store_job job;
     struct error err;
     bool claimed = true;
-    assert_ok(
-        store_claim_job(store, JOB_FINE_TUNE, "runner", LEASE_MS, &claim, &job, &claimed, &err),
-        &err);
+    assert_ok(store_claim_job(store, "runner", LEASE_MS, &claim, &job, &claimed, &err), &err);
     assert_false(claimed);
 }
 
@@ -379,8 +377,7 @@ static int work_in_child(const struct folder *folder) {
         struct store_claim claim;
         struct store_job job;
         bool claimed;
-        if (store_claim_job(store, JOB_FINE_TUNE, "child", LEASE_MS, &claim, &job, &claimed,
-                            NULL) != STATUS_OK)
+        if (store_claim_job(store, "child", LEASE_MS, &claim, &job, &claimed, NULL) != STATUS_OK)
             return -1;
         if (!claimed)
             break;

@@ -69,8 +69,8 @@ static void claim(struct walk *walk, struct store *store) {
     struct store_job job;
     struct error err;
     bool claimed;
-    assert_ok(store_claim_job(store, JOB_FINE_TUNE, runners[random_below(&walk->random, 2)],
-                              LEASE_MS, &claim, &job, &claimed, &err),
+    assert_ok(store_claim_job(store, runners[random_below(&walk->random, 2)], LEASE_MS, &claim,
+                              &job, &claimed, &err),
               &err);
     if (!claimed)
         return;

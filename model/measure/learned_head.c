@@ -1,4 +1,4 @@
-#include "cli/learned_head.h"
+#include "model/measure/learned_head.h"
 
 #include "model/whitening.h"
 
@@ -31,14 +31,14 @@ static enum status check(const struct card *card, struct error *err) {
     return STATUS_OK;
 }
 
-enum status learned_head_learn(struct session *session,
+enum status learned_head_learn(const struct measure_place *place,
                                const struct people_gallery_options *options,
                                struct learned_head *head, struct error *err) {
-    const struct card *card = &session->version->card;
+    const struct card *card = &place->version->card;
     size_t length = card->embedding_length;
     enum status status = check(card, err);
     if (status == STATUS_OK)
-        status = people_gallery_embed(session, options, &head->people, err);
+        status = people_gallery_embed(place, options, &head->people, err);
     if (status != STATUS_OK)
         return status;
     head->matrix = calloc(length * length, sizeof(*head->matrix));

@@ -1,26 +1,35 @@
-#include "cli/faces.h"
+#include "model/measure/faces.h"
+
+#include "model/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-const char *const FACES_WHICH[] = {"largest", "centre", "only", NULL};
 static const enum face_choice FACE_OF[] = {FACE_LARGEST, FACE_CENTRE, FACE_ONLY};
-const char *const FACES_WITHOUT[] = {"reject", "centre", NULL};
 static const enum prepare_no_face NO_FACE_OF[] = {PREPARE_REJECT, PREPARE_CENTRE};
 
-enum { BAR_WIDTH = 40 };
+static bool is_there(const char *directory, const char *name) {
+    char path[PATH_MAX];
+    return file_path(path, NULL, "%s/%s", directory, name) == STATUS_OK && access(path, F_OK) == 0;
+}
 
-static bool progress(void *context, size_t done, size_t total) {
-    (void)context;
-    char bar[BAR_WIDTH + 1];
-    size_t filled = done * BAR_WIDTH / total;
-    memset(bar, '#', filled);
-    memset(bar + filled, '.', BAR_WIDTH - filled);
-    bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r[%s] %zu/%zu images%s", bar, done, total, done == total ? "\n" : "");
-    return true;
+enum status faces_find_file(const char *directory, char **name, struct error *err) {
+    static const char *const OTHERS[] = {".png", ".webp"};
+    size_t stem = strlen(*name) - strlen(".jpg");
+    for (size_t i = 0; i < sizeof(OTHERS) / sizeof(OTHERS[0]) && !is_there(directory, *name); i++) {
+        char *other;
+        if (asprintf(&other, "%.*s%s", (int)stem, *name, OTHERS[i]) < 0)
+            return error_set(err, STATUS_INTERNAL, "out of memory");
+        char *unused = other;
+        if (is_there(directory, other)) {
+            unused = *name;
+            *name = other;
+        }
+        free(unused);
+    }
+    return STATUS_OK;
 }
 
 /* A photograph without a face is counted; one that cannot be read makes every number worthless. */
@@ -38,26 +47,27 @@ static enum status count_faces(struct faces *faces, struct error *err) {
     return STATUS_OK;
 }
 
-enum status faces_embed(struct session *session, const struct faces_options *options,
+enum status faces_embed(const struct measure_place *place, const struct faces_options *options,
                         char *const *names, size_t count, struct faces *faces, struct error *err) {
     *faces = (struct faces){.count = count};
     faces->photographs = calloc(count, sizeof(*faces->photographs));
-    faces->embeddings = calloc(count * session->version->card.embedding_length, sizeof(float));
+    faces->embeddings = calloc(count * place->version->card.embedding_length, sizeof(float));
     enum status status = STATUS_OK;
     if (!faces->photographs || !faces->embeddings)
         status = error_set(err, STATUS_INTERNAL, "out of memory");
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         faces->photographs[i].name = names[i];
     const struct photographs_options photographs = {
-        .data = session->data,
+        .data = place->data,
         .directory = options->directory,
-        .threads = session->threads,
+        .threads = place->threads,
         .face = FACE_OF[options->which],
         .no_face = NO_FACE_OF[options->without],
-        .progress = isatty(STDERR_FILENO) ? progress : NULL,
+        .progress = place->progress,
+        .context = place->context,
     };
     if (status == STATUS_OK)
-        status = photographs_embed(&photographs, session->version, faces->photographs, count,
+        status = photographs_embed(&photographs, place->version, faces->photographs, count,
                                    faces->embeddings, err);
     if (status == STATUS_OK)
         status = count_faces(faces, err);

@@ -1,9 +1,9 @@
 /* `facepair calibrate --head`: a head learned from other people than those calibrated on. */
-#ifndef FACEPAIR_CLI_LEARNED_HEAD_H
-#define FACEPAIR_CLI_LEARNED_HEAD_H
+#ifndef FACEPAIR_MODEL_MEASURE_LEARNED_HEAD_H
+#define FACEPAIR_MODEL_MEASURE_LEARNED_HEAD_H
 
-#include "cli/people_gallery.h"
 #include "model/import/calibrated.h"
+#include "model/measure/people_gallery.h"
 
 struct learned_head {
     struct people_gallery people;
@@ -17,7 +17,7 @@ enum status learned_head_read(const struct people_gallery_options *options,
                               const char *calibration_hashes, struct learned_head *head,
                               struct error *err);
 /* Embeds their photographs and learns it. STATUS_INVALID_FIELD for a version that has a head. */
-enum status learned_head_learn(struct session *session,
+enum status learned_head_learn(const struct measure_place *place,
                                const struct people_gallery_options *options,
                                struct learned_head *head, struct error *err);
 void learned_head_release(struct learned_head *head); /* a zeroed one is allowed */
