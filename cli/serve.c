@@ -10,13 +10,13 @@
  * callers' keys read anew.
  */
 #include "api/authorize.h"
-#include "api/body.h"
 #include "api/service.h"
 #include "api/supervisor.h"
 #include "cli/command.h"
 #include "cli/data.h"
 #include "cli/serve_settings.h"
 #include "cli/trust.h"
+#include "model/json.h"
 #include "model/network/network.h"
 #include "server/log.h"
 
@@ -287,7 +287,7 @@ static void settle_memory(void) {
     mallopt(M_MMAP_THRESHOLD, 256 * KIB);
     mallopt(M_TRIM_THRESHOLD, 4096 * KIB);
     mallopt(M_ARENA_MAX, 4);
-    body_wipe_json();
+    json_use_our_memory();
 }
 
 /* A core would hold the photographs of all requests under way. (LeakSanitizer traces its own

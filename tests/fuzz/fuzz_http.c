@@ -6,6 +6,7 @@
  * Whatever comes, it is answered in HTTP/1.1 and never by a fault of ours (500); the connection
  * ends with its client, and no request is left. */
 #include "api/body.h"
+#include "model/json.h"
 #include "server/http/connection.h"
 #include "server/log.h"
 
@@ -127,7 +128,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
                                                          .header_bytes_max = 16 * 1024};
     struct error err;
     log_set_level(LOG_OFF);
-    body_wipe_json();
+    json_use_our_memory();
     application.metrics = metrics_create();
     assert(application.metrics);
     enum status status = loop_create(&loop, &err);

@@ -80,5 +80,5 @@ def test_any_allocation_may_fail(service, allocations, name):
         assert send(service).status == right, k
         if not reached:
             break
-    assert k > 5  # it was not for want of allocations
-    print(f"{name}: {k - 1} allocations, {unanswered} without an answer")
+    assert unanswered <= 2, unanswered  # the records of the connection and of the request, without which nothing is said
+    assert k > 3  # it was not for want of allocations
