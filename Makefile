@@ -21,7 +21,7 @@ help:
 	$(LINE) 'make bench-train' 'what a step of training costs with the frozen part kept (minutes)'
 	$(LINE) 'make bench-peers' 'the same pairs through DeepFace'"'"'s API (downloads about 1 GB)'
 	$(LINE) 'make asan' 'the suite under AddressSanitizer and UBSan'
-	$(LINE) 'make fuzz' 'each parser of bytes for a minute (SECONDS=N)'
+	$(LINE) 'make fuzz' 'each parser of bytes for a minute (FUZZ_SECONDS=600: ten)'
 	$(LINE) 'make load' '100 swaps under 16 clients, 50 writers killed at random moments, and 50 trainers and servers'
 	$(LINE) 'make chaos' 'overload, slow clients, 1,024 connections, restarts behind HAProxy, kills under load (20 minutes)'
 	$(LINE) 'make soak' '30 minutes at 70 % load (MINUTES=N)'
@@ -72,7 +72,7 @@ asan: setup-test build models
 	@cmake --preset asan && cmake --build build-asan && ctest --test-dir build-asan --output-on-failure
 
 fuzz:
-	@setup/setup && setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz && setup/fuzz $(or $(SECONDS),60)
+	@setup/setup && setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz && setup/fuzz $(or $(FUZZ_SECONDS),60)
 
 parity-full: setup-test build
 	@setup/packages peers && cmake --build $(BUILD) --target vit_embed && tests/parity/vit/full.sh $(BUILD)

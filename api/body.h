@@ -50,10 +50,6 @@ void body_read_json(const uint8_t *json, size_t size, size_t bytes_max,
 void body_image_release(struct body_image *image);
 void body_release(struct body *body);
 
-/* jansson frees base64 text like any other: from now on whatever it frees is overwritten first.
- * Once in a process, before any other thread. */
-void body_wipe_json(void);
-
 /* For the two readers: which image or embedding the field names, from 0; −1: none. */
 int body_image_index(const char *field, const struct body_shape *shape);
 int body_embedding_index(const char *field, const struct body_shape *shape);

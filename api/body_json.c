@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void body_wipe_json(void) { json_set_alloc_funcs(malloc, wipe_and_free); }
-
 static void take_image(const char *name, const json_t *member, size_t bytes_max,
                        struct body_image *image, struct faults *faults) {
     if (!json_is_string(member)) {

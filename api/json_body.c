@@ -3,6 +3,7 @@
 #include "api/json_body.h"
 
 #include "api/json_scan.h"
+#include "model/json.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ static void refuse_text(const json_error_t *error, const struct json_scan *scan,
         if (key && key->size < sizeof name)
             memcpy(name, key->text, key->size);
         faults_add(faults, STATUS_DUPLICATE_FIELD, name, "The member is given more than once.");
-    } else if (json_error_code(error) == json_error_out_of_memory) {
+    } else if (json_lacked_memory()) {
         faults_add(faults, STATUS_INTERNAL, NULL, "out of memory for a JSON body");
     } else {
         faults_add(faults, STATUS_INVALID_JSON, NULL, "The body is not JSON at line %d, column %d.",
@@ -34,6 +35,7 @@ json_t *json_body_read(const uint8_t *json, size_t size, size_t values_max, stru
         return NULL;
     }
     json_error_t error;
+    (void)json_lacked_memory();
     json_t *root = json_loadb((const char *)json, size,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
     if (!root) {

@@ -1,7 +1,8 @@
 #include "api/number.h"
 
-#include <jansson.h>
+#include <locale.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t digits(const char *text, size_t size) {
@@ -41,14 +42,15 @@ static bool is_json_number(const char *text, size_t size) {
 bool number_parse(const char *text, size_t size, double *value) {
     if (size > NUMBER_TEXT_MAX || !is_json_number(text, size))
         return false;
-    /* jansson converts it, as it does in a JSON body: the same text is the same number in both, and
-     * the locale's decimal point is its business. */
-    json_t *number =
-        json_loadb(text, size, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &(json_error_t){0});
-    if (!number)
-        return false;
-    *value = json_number_value(number);
-    json_decref(number);
+    /* The same text is the same number in a form and in a JSON body: jansson calls strtod too. Here
+     * it is called without jansson, which would need memory, and might not have it. */
+    char copy[NUMBER_TEXT_MAX + 1];
+    memcpy(copy, text, size);
+    copy[size] = '\0';
+    char *point = strchr(copy, '.');
+    if (point)
+        *point = *localeconv()->decimal_point;
+    *value = strtod(copy, NULL);
     return isfinite(*value);
 }
 

@@ -2,6 +2,7 @@
 
 #include "api/audit.h"
 #include "api/model_json.h"
+#include "server/journal.h"
 #include "server/wipe.h"
 
 #include <math.h>
@@ -124,8 +125,9 @@ static void observe(const struct work *work, const struct verdict *verdict) {
 void verdict_answer(struct work *work, const struct verdict *verdict, char *text, size_t size,
                     const struct timing *timings) {
     if (text && !audit_decision(work, verdict)) {
+        bool memory = journal_ready(work->service->journal); /* the disk is not what is missing */
         wipe_and_free(text);
-        work_reply_fault(work, STATUS_STORAGE_FULL, NULL,
+        work_reply_fault(work, memory ? STATUS_INTERNAL : STATUS_STORAGE_FULL, NULL,
                          &(struct error){"the decision could not be recorded"});
         return;
     }

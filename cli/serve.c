@@ -12,7 +12,6 @@
  * Before anything is read it has given up what it does not need (cli/serve_sandbox.h).
  */
 #include "api/authorize.h"
-#include "api/body.h"
 #include "api/health.h"
 #include "api/service.h"
 #include "api/supervisor.h"
@@ -23,6 +22,7 @@
 #include "cli/serve_settings.h"
 #include "cli/serve_tls.h"
 #include "cli/trust.h"
+#include "model/json.h"
 #include "model/network/network.h"
 #include "server/descriptors.h"
 #include "server/log.h"
@@ -436,7 +436,7 @@ static void settle_memory(void) {
     mallopt(M_MMAP_THRESHOLD, 256 * KIB);
     mallopt(M_TRIM_THRESHOLD, 4096 * KIB);
     mallopt(M_ARENA_MAX, 4);
-    body_wipe_json();
+    json_use_our_memory();
     tls_wipe_freed();
 }
 

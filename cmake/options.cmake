@@ -16,6 +16,11 @@ else()
   target_link_options(facepair_options INTERFACE -Wl,-z,relro,-z,now)
 endif()
 
+if(FACEPAIR_COVERAGE)
+  target_compile_options(facepair_options INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+  target_link_options(facepair_options INTERFACE -fprofile-instr-generate)
+endif()
+
 if(FACEPAIR_FUZZ)
   target_compile_options(facepair_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()

@@ -66,10 +66,14 @@ enum status dataset_manifest_write(struct dataset_manifest *manifest, const char
 
 static enum status read_line(struct dataset_manifest *manifest, char *line, struct error *err) {
     enum { DIGITS = DIGEST_TEXT_SIZE - 1 };
-    if (strspn(line, "0123456789abcdef") != DIGITS || memcmp(line + DIGITS, "  ", 2) != 0)
+    if (strspn(line, "0123456789abcdef") != DIGITS || strncmp(line + DIGITS, "  ", 2) != 0)
         return error_set(err, STATUS_INTERNAL, "a line of %s is malformed", DATASET_MANIFEST);
     line[DIGITS] = '\0';
-    return dataset_manifest_add(manifest, line + DIGITS + 2, line, err);
+    const char *name = line + DIGITS + 2;
+    struct dataset_path path;
+    if (dataset_path_parse(name, false, &path, err) != STATUS_OK || path.top[0])
+        return error_set(err, STATUS_INTERNAL, "a name in %s is malformed", DATASET_MANIFEST);
+    return dataset_manifest_add(manifest, name, line, err);
 }
 
 enum status dataset_manifest_read(const char *folder, struct dataset_manifest *manifest,

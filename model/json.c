@@ -2,12 +2,31 @@
  * for, so the nesting is counted over the raw bytes before jansson sees them. */
 #include "model/json.h"
 
+#include "server/wipe.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Jansson's functions take no context; a document is read by one thread. */
+static _Thread_local bool lacked_memory;
+
+static void *allocate(size_t size) {
+    void *memory = malloc(size);
+    lacked_memory = lacked_memory || !memory;
+    return memory;
+}
+
+void json_use_our_memory(void) { json_set_alloc_funcs(allocate, wipe_and_free); }
+
+bool json_lacked_memory(void) {
+    bool lacked = lacked_memory;
+    lacked_memory = false;
+    return lacked;
+}
 
 struct json_reader {
     json_t *document;
@@ -47,7 +66,10 @@ enum status json_reader_open(const char *bytes, size_t size, struct json_reader 
         return error_set(err, STATUS_INVALID_JSON, "the document is nested deeper than %d levels",
                          JSON_DEPTH_MAX);
     json_error_t cause;
+    (void)json_lacked_memory();
     json_t *document = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &cause);
+    if (!document && json_lacked_memory())
+        return error_set(err, STATUS_INTERNAL, "out of memory");
     if (!document)
         return error_set(err, STATUS_INVALID_JSON, "line %d: %.160s", cause.line, cause.text);
     struct json_reader *opened = calloc(1, sizeof(*opened));

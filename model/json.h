@@ -22,6 +22,14 @@ enum {
     JSON_SENTENCE_MAX = 128
 };
 
+/* Jansson's memory is ours from now on: whatever it frees is overwritten first (base64 text is
+ * a photograph), and it is noticed when there is none. Once in a process, before any other thread.
+ */
+void json_use_our_memory(void);
+/* Jansson has asked for memory on this thread, and there was none, since this was last called.
+ * It calls a text that it had no memory for malformed. */
+bool json_lacked_memory(void);
+
 struct json_reader;
 /* A value inside a document; valid until the reader is closed. */
 struct json_node {

@@ -2,6 +2,8 @@
  * form and for JSON alike. */
 #include "api/body.h"
 
+#include "model/json.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -430,7 +432,7 @@ static void both_embeddings_are_needed(void **state) {
 }
 
 int main(void) {
-    body_wipe_json();
+    json_use_our_memory();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_option_means_the_same_in_both_forms),
         cmocka_unit_test(numbers_of_a_form_follow_the_grammar_of_json),

@@ -164,13 +164,52 @@ static void what_was_broken_off_is_ended(void **state) {
     assert_manifest_holds();
 }
 
+/* The names are paths that are opened and written: they keep to the form, whoever wrote the file.
+ */
+static void a_manifest_that_leads_elsewhere_is_not_read(void **state) {
+    (void)state;
+    static const char *const names[] = {"../people.txt", "/etc/people.txt", "Ada/../Bo/Bo_0001.jpg",
+                                        "top/people.txt", "model.json"};
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/datasets/set", folder.path);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char text[256];
+        struct dataset_manifest read;
+        struct error why = {""};
+        snprintf(text, sizeof text, "%064d  %s\n", 0, names[i]);
+        folder_write_text(&folder, "datasets/set/" DATASET_MANIFEST, text);
+        assert_int_equal(dataset_manifest_read(path, &read, &why), STATUS_INTERNAL);
+        assert_string_equal(why.detail, "a name in files.sha256 is malformed");
+    }
+}
+
+static void a_manifest_that_is_cut_short_is_not_read(void **state) {
+    (void)state;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/datasets/set", folder.path);
+    static const char *const ends[] = {"", " ", " people.txt", "  "};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        char text[256];
+        struct dataset_manifest read;
+        struct error why = {""};
+        snprintf(text, sizeof text, "%064d%s", 0, ends[i]);
+        folder_write_text(&folder, "datasets/set/" DATASET_MANIFEST, text);
+        assert_int_equal(dataset_manifest_read(path, &read, &why), STATUS_INTERNAL);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-        TEST(the_photographs_go_and_nobody_elses), TEST(nobody_of_that_name_changes_nothing),
-        TEST(a_people_list_loses_a_line),          TEST(a_pairs_list_keeps_its_form),
-        TEST(a_list_in_which_nobody_is_left_goes), TEST(a_list_that_cannot_be_read_goes_too),
+        TEST(the_photographs_go_and_nobody_elses),
+        TEST(nobody_of_that_name_changes_nothing),
+        TEST(a_people_list_loses_a_line),
+        TEST(a_pairs_list_keeps_its_form),
+        TEST(a_list_in_which_nobody_is_left_goes),
+        TEST(a_list_that_cannot_be_read_goes_too),
         TEST(what_was_broken_off_is_ended),
+        TEST(a_manifest_that_leads_elsewhere_is_not_read),
+        TEST(a_manifest_that_is_cut_short_is_not_read),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

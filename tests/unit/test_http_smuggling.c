@@ -133,6 +133,30 @@ static void two_hosts(void **state) {
     assert_refused("GET /items/a HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n\r\n" HIDDEN);
 }
 
+static void no_host(void **state) {
+    (void)state;
+    assert_refused("GET /items/a HTTP/1.1\r\n\r\n" HIDDEN);
+    assert_refused("GET /items/a HTTP/1.0\r\n\r\n" HIDDEN);
+}
+
+/* No route has such a target, whatever host it names; a proxy may have looked at either. */
+static void targets_of_other_forms(void **state) {
+    (void)state;
+    static const char *const targets[] = {"http://localhost/items/a",
+                                          "http://evil/items/a",
+                                          "HTTP://localhost:80/items/a",
+                                          "localhost:80",
+                                          "*",
+                                          "//evil/items/a"};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" HIDDEN,
+                 targets[i]);
+        assert_refused(text);
+    }
+}
+
 static void a_blank_before_the_colon(void **state) {
     (void)state;
     assert_refused(POST "Content-Length : 50\r\n\r\n" HIDDEN);
@@ -236,7 +260,9 @@ int main(void) {
         TEST(malformed_content_lengths),
         TEST(content_length_with_transfer_encoding),
         TEST(transfer_encodings_other_than_chunked),
+        TEST(no_host),
         TEST(two_hosts),
+        TEST(targets_of_other_forms),
         TEST(a_blank_before_the_colon),
         TEST(a_first_header_line_that_begins_with_a_blank),
         TEST(control_characters_in_a_value),
