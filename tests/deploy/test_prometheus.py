@@ -73,7 +73,7 @@ def instances(tmp_path_factory):
         started = {}
         for role in ("serve", "control"):
             data = write_stub_data(tmp_path_factory.mktemp(role) / "data", dlib_resnet={})
-            started[role] = Service(STUB, data, f"--role={role}", "--metrics-listen=127.0.0.1:0")
+            started[role] = Service(STUB, data, f"--role={role}", "--lockout=off", "--metrics-listen=127.0.0.1:0")
             started[role].data = data
             ends.callback(started[role].process.kill)
         Jobs(started["control"].data).create(epochs=1)

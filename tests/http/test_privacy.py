@@ -223,7 +223,7 @@ def test_no_file_is_opened_for_writing_mapped_for_writing_or_written(tmp_path, a
     """Between its start and its end: whatever the bytes are, they have nowhere to go but memory and sockets."""
     log = tmp_path / "calls"
     certificate = authority.issue("server")
-    service = TlsService("strace", DATA, trusting(authority), certificate, "--role", "serve",
+    service = TlsService("strace", DATA, trusting(authority), certificate, "--role", "serve", "--lockout", "off",
                          before=["-D", "-f", "-y", "-o", log, "-e", f"trace={CALLS}", PROGRAM])
     calls_before = len(log.read_text().splitlines())
     for fault in REFUSED:

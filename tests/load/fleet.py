@@ -66,7 +66,7 @@ class Instance:
 
     def __init__(self, name, program, role, data):
         self.name, self.port, self.metrics, self.admin = name, load.free_port(), load.free_port(), load.free_port()
-        self.command = [program, "serve", f"--role={role}", "--data", data, "--listen", f"127.0.0.1:{self.port}",
+        self.command = [program, "serve", f"--role={role}", "--lockout=off", "--data", data, "--listen", f"127.0.0.1:{self.port}",
                         "--metrics-listen", f"127.0.0.1:{self.metrics}", "--admin-listen", f"127.0.0.1:{self.admin}",
                         f"--drain-delay={DRAIN_DELAY_S if role == 'serve' else 0}", "--log-level=warn"]
 

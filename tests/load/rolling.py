@@ -116,7 +116,7 @@ def main():
     parser.add_argument("--short", action="store_true")
     arguments = parser.parse_args()
     bars, sent = Bars(timed=not arguments.short), requests(False, size=200)
-    options = ["--role=serve", f"--drain-delay={DELAY_S}"]
+    options = ["--role=serve", "--lockout=off", f"--drain-delay={DELAY_S}"]
     with Flooded(arguments.build, *options, batch_us=1000 * BATCH_MS) as a, Flooded(arguments.build, *options, batch_us=1000 * BATCH_MS) as b:
         with Proxy(a, b) as proxy, Restarts([a, b], proxy) as restarts:
             flood = a.flood(sent, 3600, CLIENTS, port=proxy.port, requests=arguments.requests)
