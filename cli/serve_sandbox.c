@@ -13,15 +13,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* A core would hold the photographs of all requests under way. (LeakSanitizer traces its own
- * process, which must be dumpable for that.) Another user than root's may not be dumped anyway,
- * once he was root. */
+/* A core would hold the photographs of all requests under way. Who was root may not be dumped as it
+ * is; and LeakSanitizer traces its own process, which must be dumpable for that. */
 static void settle_dumps(bool allowed) {
-#if !defined(__SANITIZE_ADDRESS__)
-    prctl(PR_SET_DUMPABLE, allowed);
-#else
-    (void)allowed;
+#if defined(__SANITIZE_ADDRESS__)
+    allowed = true;
 #endif
+    prctl(PR_SET_DUMPABLE, allowed);
 }
 
 enum status serve_give_up(const struct serve_settings *s, struct error *err) {

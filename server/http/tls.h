@@ -3,7 +3,7 @@
  *
  * TLS 1.2 and 1.3 only, and of 1.2 only what keeps past sessions secret when a key is lost (ECDHE)
  * with authenticated ciphers. Nothing is resumed: every connection is a full handshake, on the loop
- * thread, which a key of ECDSA makes several times cheaper than one of RSA.
+ * thread, which a key of ECDSA makes less than half as dear as one of RSA.
  *
  * A set is immutable. Connections hold the one that they began with, so that another one can be put
  * in force while they last (http_listener_renew). Counted without a lock: but for tls_read all of
