@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Requests made of valid ones by a seeded hand: bits of the photographs turned, parts cut out, doubled and swapped, header lines
 and framing changed. The real program decodes and detects. A run passes when the program lives, every answer is one that
 openapi.yaml allows, no connection is silent for longer than PATIENCE_S, and valid requests in between are answered as ever.
