@@ -52,10 +52,11 @@ enum status faces_embed(const struct measure_place *place, const struct faces_op
     *faces = (struct faces){.count = count};
     faces->photographs = calloc(count, sizeof(*faces->photographs));
     faces->embeddings = calloc(count * place->version->card.embedding_length, sizeof(float));
-    enum status status = STATUS_OK;
-    if (!faces->photographs || !faces->embeddings)
-        status = error_set(err, STATUS_INTERNAL, "out of memory");
-    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+    if (!faces->photographs || !faces->embeddings) {
+        faces_release(faces);
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    }
+    for (size_t i = 0; i < count; i++)
         faces->photographs[i].name = names[i];
     const struct photographs_options photographs = {
         .data = place->data,
@@ -66,9 +67,8 @@ enum status faces_embed(const struct measure_place *place, const struct faces_op
         .progress = place->progress,
         .context = place->context,
     };
-    if (status == STATUS_OK)
-        status = photographs_embed(&photographs, place->version, faces->photographs, count,
-                                   faces->embeddings, err);
+    enum status status = photographs_embed(&photographs, place->version, faces->photographs, count,
+                                           faces->embeddings, err);
     if (status == STATUS_OK)
         status = count_faces(faces, err);
     if (status != STATUS_OK)
