@@ -5,7 +5,7 @@ CACHE := $(or $(FACEPAIR_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/facepair)
 C_FILES = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp' '*.cu')
 LINE = @printf '  %-16s %s\n'
 
-.PHONY: help setup setup-test setup-cuda build models run test check-deploy image fleet asan tsan fuzz coverage parity-full load chaos soak bench bench-train bench-peers format format-check lint install clean
+.PHONY: help setup setup-test setup-cuda build models run test check-deploy image fleet asan tsan fuzz coverage contract parity-full load chaos soak bench bench-train bench-peers format format-check lint install clean
 
 help:
 	$(LINE) 'make run' 'set up, build and serve on 127.0.0.1:8080 (ARGS="--listen …" passes options)'
@@ -24,6 +24,7 @@ help:
 	$(LINE) 'make tsan' 'the server and its stub program under ThreadSanitizer'
 	$(LINE) 'make fuzz' 'each parser of bytes for a minute (FUZZ_SECONDS=600: ten)'
 	$(LINE) 'make coverage' 'lines of our parsers that corpora and unit tests run, file by file'
+	$(LINE) 'make contract' 'Schemathesis: what openapi.yaml allows and forbids, in generated requests'
 	$(LINE) 'make load' '100 swaps under 16 clients, 50 writers killed at random moments, and 50 trainers and servers'
 	$(LINE) 'make chaos' 'overload, slow and hostile clients, 1,024 connections, restarts behind HAProxy, kills (30 minutes)'
 	$(LINE) 'make soak' '30 minutes at 70 % load (MINUTES=N)'
@@ -81,6 +82,9 @@ tsan: setup-test
 
 coverage:
 	@setup/setup && setup/packages fuzz && cmake --preset coverage && setup/coverage 90
+
+contract: setup-test build
+	@cmake --build $(BUILD) --target facepair-stub && tests/contract/run.sh $(BUILD)
 
 fuzz:
 	@setup/setup && setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz && setup/fuzz $(or $(FUZZ_SECONDS),60)

@@ -235,7 +235,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clients", type=int, default=8)
     arguments = parser.parse_args()
-    service = under_test.Service(arguments.build / "facepair", under_test.DATA, "--no-trainer", "--log-level", "warn")
+    service = under_test.Service(arguments.build / "facepair", under_test.DATA, "--no-trainer")
     run = Run(service, arguments)
     clients = [threading.Thread(target=run.client) for _ in range(arguments.clients)]
     for client in clients:

@@ -296,8 +296,8 @@ static void names_and_versions_follow_their_patterns(void **state) {
                                             "a b",
                                             "é",
                                             "a\n",
-                                            "a2345678901234567890123456789012345678901234567890"
-                                            "12345678901234"};
+                                            ("a2345678901234567890123456789012345678901234567890"
+                                             "12345678901234")};
     for (size_t i = 0; i < sizeof(bad_names) / sizeof(bad_names[0]); i++)
         assert_false(card_name_valid(bad_names[i]));
     assert_true(card_version_valid("1"));
