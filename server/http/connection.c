@@ -53,10 +53,10 @@ static void note_peer(struct connection *connection, struct MHD_Connection *mhd)
     const struct http_address_options *options = &listener->options.addresses;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    connection->counted = info && ip_of_socket(info->client_addr, &connection->address) &&
-                          listener->clients &&
-                          !ip_is_in(&connection->address, options->trusted, options->trusted_count) &&
-                          clients_connect(listener->clients, &connection->address);
+    connection->counted =
+        info && ip_of_socket(info->client_addr, &connection->address) && listener->clients &&
+        !ip_is_in(&connection->address, options->trusted, options->trusted_count) &&
+        clients_connect(listener->clients, &connection->address);
 }
 
 /* Since when the beginning of a request has been waited for; UINT64_MAX: it is not. */

@@ -132,13 +132,13 @@ static enum status daemon_start(struct http_listener *listener, int fd, struct e
     listener->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (listener->tls ? MHD_USE_TLS : 0), 0,
         connection_policy, listener, exchange_handle, listener, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT,
-        listener->options.connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)HTTP_KEEPALIVE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HTTP_CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, listener,
-        MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, listener, MHD_OPTION_URI_LOG_CALLBACK,
-        exchange_begin, listener, MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
-        MHD_OPTION_ARRAY, listener->tls ? tls : plain, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, listener->options.connections_max,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_KEEPALIVE_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_BYTES,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_notify, listener, MHD_OPTION_NOTIFY_COMPLETED,
+        exchange_completed, listener, MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, listener,
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_ARRAY,
+        listener->tls ? tls : plain, MHD_OPTION_END);
     if (!listener->daemon)
         return error_set(err, STATUS_INTERNAL, "libmicrohttpd does not start on %s.",
                          listener->options.address);
