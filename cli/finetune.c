@@ -20,7 +20,7 @@ struct settings {
     const char *data, *device, *images, *people, *pairs, *work, *plot, *name, *compare_to;
     const char *trainable;
     unsigned face, loss, mining, promote;
-    int64_t threads, epochs, batch_size, soup, patience, views, seed, cache_bytes_max;
+    int64_t threads, epochs, batch_size, patience, views, seed, cache_bytes_max;
     double learning_rate, margin, average, scale, factor, colour, rotation, zoom, shift;
     bool no_flip, json;
 };
@@ -106,7 +106,6 @@ static enum status make_spec(const struct settings *s, const char *model, struct
     p->loss = s->loss;
     p->mining = s->mining;
     p->average = s->average;
-    p->soup = (uint32_t)s->soup;
     p->margin = s->margin > 0 ? s->margin : finetune_default_margin(p->loss);
     p->scale = s->scale;
     p->factor = s->factor;
@@ -227,8 +226,6 @@ static int finetune(struct settings *s, int argc, char **argv) {
          "keep a running mean of the weights, which is what is measured and saved; 0 "
          "to 0.99999 (0: none)",
          OPTION_REAL, .to.real = &s->average, .real = {0, 0.99999}},
-        {"soup", "N", "train so many times, each in another order: the mean of the weights (1)",
-         OPTION_INTEGER, .to.integer = &s->soup, .integer = {1, FINETUNE_SOUP_MAX}},
         {"margin", "M", "of the loss (1; cosface 0.35, arcface 0.5)", OPTION_REAL,
          .to.real = &s->margin, .real = {1e-12, 1000}},
         {"scale", "S", "of cosface and arcface (30)", OPTION_REAL, .to.real = &s->scale,
@@ -305,7 +302,6 @@ int cli_finetune(int argc, char **argv) {
                                 .batch_size = p->batch_size,
                                 .patience = p->patience,
                                 .views = p->augment.views,
-                                .soup = p->soup,
                                 .seed = (int64_t)p->seed,
                                 .cache_bytes_max = (int64_t)p->cache_bytes_max,
                                 .learning_rate = p->learning_rate,

@@ -10,14 +10,9 @@
 
 enum { KEY_SIZE = 65, HEX_SIZE = 17 };
 
-void course_begin(const struct finetune_hyperparameters *parameters, uint32_t ingredient,
-                  struct course *course) {
+void course_begin(const struct finetune_hyperparameters *parameters, struct course *course) {
     memset(course, 0, sizeof(*course));
     course->generator = random_seeded(parameters->seed);
-    for (uint32_t i = 0; i < ingredient; i++) {
-        uint64_t own = random_bits(&course->generator);
-        course->generator = random_seeded(own);
-    }
     course->plateau =
         plateau_begin(parameters->learning_rate, parameters->factor, parameters->patience);
     course->best_loss = INFINITY;

@@ -17,9 +17,7 @@ struct course {
     struct finetune_epoch history[FINETUNE_EPOCHS_MAX]; /* of those done */
 };
 
-/* ingredient: 0 …, of the soup; each has an order of its own. */
-void course_begin(const struct finetune_hyperparameters *parameters, uint32_t ingredient,
-                  struct course *course);
+void course_begin(const struct finetune_hyperparameters *parameters, struct course *course);
 
 /* key: what the training is of; a course is read by the same one alone. From malloc; NULL: out of
  * memory. */

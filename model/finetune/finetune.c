@@ -4,7 +4,6 @@
 #include "model/digest.h"
 #include "model/file.h"
 #include "model/finetune/run.h"
-#include "model/finetune/soup.h"
 #include "model/finetune/training.h"
 #include "model/import/publish.h"
 #include "model/json.h"
@@ -166,7 +165,6 @@ static enum status make_key(const struct run *run, char key[DIGEST_TEXT_SIZE], s
     size_t size;
     p.epochs = 0; /* more of them only go on */
     p.cache_bytes_max = 0;
-    p.soup = 1; /* nor do more ingredients change one */
     if (json) {
         json_write_object(json, NULL);
         finetune_spec_write_hyperparameters(json, &p);
@@ -211,109 +209,47 @@ static enum status fill_views(struct run *run, struct network_train *train, stru
     return STATUS_OK;
 }
 
-/* ---- the soup ---- */
-
-/* Where ingredient i's checkpoints are, in a job's work directory: there, where it is the only one.
- */
-static enum status ingredient_path(const struct run *run, const char *work, uint32_t i,
-                                   const char *ending, char path[PATH_MAX], struct error *err) {
-    return run->spec->hyperparameters.soup == 1 && !ending[0]
-               ? file_path(path, err, "%s", work)
-               : file_path(path, err, "%s/ingredient-%u%s", work, i, ending);
-}
-
-/* One training, to its best weights, at INGREDIENT.safetensors. */
-static enum status train_ingredient(struct run *run, const struct views *views, const char *key,
-                                    uint32_t i, enum finetune_outcome *outcome, struct error *err) {
-    char work[PATH_MAX], resume[PATH_MAX], weights[PATH_MAX];
-    uint64_t taken = views->rows.on_disk ? views->rows.bytes : 0;
-    uint64_t left = run->spec->disk_bytes_max > taken ? run->spec->disk_bytes_max - taken : 0;
-    const struct training_options options = {.spec = run->spec,
-                                             .hooks = run->hooks,
-                                             .ingredient = i,
-                                             .work = work,
-                                             .resume = run->place->resume ? resume : NULL,
-                                             .album = &run->album,
-                                             .parts = &run->parts,
-                                             .views = views,
-                                             .length =
-                                                 run->base.version->card.embedding.network_length,
-                                             .identities = identities_of(run),
-                                             .key = key,
-                                             .disk_bytes = left / run->spec->hyperparameters.soup};
-    struct network_train *train = NULL;
-    enum status status = ingredient_path(run, run->place->work, i, "", work, err);
-    if (status == STATUS_OK && run->place->resume)
-        status = ingredient_path(run, run->place->resume, i, "", resume, err);
-    if (status == STATUS_OK)
-        status = ingredient_path(run, run->place->work, i, ".safetensors", weights, err);
-    if (status == STATUS_OK)
-        status = publish_make_directory(work, err);
-    if (status == STATUS_OK)
-        status = begin_training(run, &train, err);
-    if (status == STATUS_OK)
-        status = training_run(&options, train, run->course, outcome, err);
-    if (status == STATUS_OK && *outcome == FINETUNE_FINISHED) {
-        unlink(weights); /* of a process that died */
-        status = network_train_save(train, weights, err);
-    }
-    network_train_end(train);
-    return status;
-}
-
-/* The ingredients become their mean, at `weights`. */
-static enum status stir(const struct run *run, const char *weights, struct error *err) {
-    char paths[FINETUNE_SOUP_MAX][PATH_MAX];
-    const char *ingredients[FINETUNE_SOUP_MAX];
-    uint32_t count = run->spec->hyperparameters.soup;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = ingredient_path(run, run->place->work, i, ".safetensors", paths[i], err);
-        ingredients[i] = paths[i];
-    }
-    if (status != STATUS_OK)
-        return status;
-    if (count == 1)
-        return rename(ingredients[0], weights) == 0
-                   ? STATUS_OK
-                   : error_set(err, STATUS_INTERNAL, "%.180s: %.60s", weights, strerror(errno));
-    unlink(weights); /* of a process that died */
-    status = soup_write(ingredients, count, weights, err);
-    for (uint32_t i = 0; i < count; i++)
-        unlink(ingredients[i]);
-    return status;
-}
-
-/* From the photographs to the weights that are measured, at `weights`. */
-static enum status train_on(struct run *run, const char *weights, enum finetune_outcome *outcome,
-                            struct error *err) {
+/* From the photographs to the best weights, at `weights`. */
+static enum status train_on(struct run *run, struct network_train *train, const char *weights,
+                            enum finetune_outcome *outcome, struct error *err) {
     char key[DIGEST_TEXT_SIZE];
     struct views views = {.first = NULL};
-    struct network_train *train = NULL;
     enum status status = make_key(run, key, err);
     if (status == STATUS_OK)
-        status = begin_training(run, &train, err);
-    if (status == STATUS_OK)
         status = fill_views(run, train, &views, err);
-    network_train_end(train);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        const struct training_options options = {
+            .spec = run->spec,
+            .hooks = run->hooks,
+            .work = run->place->work,
+            .resume = run->place->resume,
+            .album = &run->album,
+            .parts = &run->parts,
+            .views = &views,
+            .length = run->base.version->card.embedding.network_length,
+            .identities = identities_of(run),
+            .key = key};
         run_begin_phase(run, FINETUNE_RUNNING);
-    *outcome = FINETUNE_FINISHED;
-    for (uint32_t i = 0; i < run->spec->hyperparameters.soup && status == STATUS_OK &&
-                         *outcome == FINETUNE_FINISHED;
-         i++)
-        status = train_ingredient(run, &views, key, i, outcome, err);
+        status = training_run(&options, train, run->course, outcome, err);
+    }
     views_release(&views);
-    return status == STATUS_OK && *outcome == FINETUNE_FINISHED ? stir(run, weights, err) : status;
+    unlink(weights); /* of a process that died */
+    return status == STATUS_OK && *outcome == FINETUNE_FINISHED
+               ? network_train_save(train, weights, err)
+               : status;
 }
 
 /* ---- the whole ---- */
 
 static enum status run_phases(struct run *run, struct finetune_result *result, struct error *err) {
     char weights[PATH_MAX];
+    struct network_train *train = NULL;
     enum status status = file_path(weights, err, "%s/best.safetensors", run->place->work);
     if (status == STATUS_OK)
-        status = train_on(run, weights, &result->outcome, err);
+        status = begin_training(run, &train, err);
+    if (status == STATUS_OK)
+        status = train_on(run, train, weights, &result->outcome, err);
+    network_train_end(train);
     if (status != STATUS_OK || result->outcome != FINETUNE_FINISHED)
         return status;
     run_begin_phase(run, FINETUNE_EVALUATING);

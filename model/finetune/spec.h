@@ -6,11 +6,12 @@
  *      "face": "largest", "name": "dlib-resnet", "compare_to": "dlib-resnet@1",
  *      "hyperparameters": {
  *        "epochs": 20, "batch_size": 32, "learning_rate": 0.001, "loss": "contrastive",
- *        "mining": "none", "margin": 1.0, "average": 0, "soup": 1, "scale": 30.0, "trainable":
- * "last_block", "scheduler": {"factor": 0.1, "patience": 5}, "augment": {"flip": true, "colour":
- * 0.2, "rotation_degrees": 5.0, "scale": 0.05, "shift": 0, "views": 4}, "seed": 1,
- * "cache_bytes_max": 4294967296}, "promote": "never", "resume_from": "ft_…", "deadline_s": 86400,
- * "disk_bytes_max": …}
+ *        "mining": "none", "margin": 1.0, "average": 0, "scale": 30.0, "trainable": "last_block",
+ *        "scheduler": {"factor": 0.1, "patience": 5},
+ *        "augment": {"flip": true, "colour": 0.2, "rotation_degrees": 5.0, "scale": 0.05,
+ *                    "shift": 0, "views": 4},
+ *        "seed": 1, "cache_bytes_max": 4294967296},
+ *      "promote": "never", "resume_from": "ft_…", "deadline_s": 86400, "disk_bytes_max": …}
  *
  * base_model and dataset are needed; every other member has a default, and null is as good as
  * absent. An unknown member, a wrong type and a value out of range are faults, and all of them are
@@ -30,8 +31,7 @@ enum {
     FINETUNE_TRAINABLE_MAX = 63,
     FINETUNE_EPOCHS_MAX = 1000,
     FINETUNE_BATCH_MAX = 512,
-    FINETUNE_VIEWS_MAX = 32,
-    FINETUNE_SOUP_MAX = 8
+    FINETUNE_VIEWS_MAX = 32
 };
 
 /* Where people and pairs come from. SAMPLED: from the folders. For training: those people that the
@@ -73,7 +73,6 @@ struct finetune_hyperparameters {
     enum finetune_loss loss;
     enum finetune_mining mining; /* batch_hard: with the contrastive loss only */
     double average;              /* of the weights (network/train.h); 0: none; at most 0.99999 */
-    uint32_t soup; /* trainings whose mean is taken (finetune/soup.h); 1 … FINETUNE_SOUP_MAX */
     double margin; /* default 1 for contrastive, 0.35 for cosface, 0.5 for arcface; at most 1000 */
     double scale;  /* of cosface and arcface; above 0, at most 1000 */
     /* "last_block", "last_N", "all", or patterns of tensor names ("blocks.1?.*,head.*") */

@@ -30,29 +30,23 @@ static enum finetune_wish wish_of(const struct training *training) {
     return hooks->wish ? hooks->wish(hooks->context) : FINETUNE_GO_ON;
 }
 
-/* Of the ingredients before this one. */
-static uint32_t epochs_before(const struct training *training) {
-    return training->options->ingredient * training->parameters->epochs;
-}
-
 /* Epochs have nearly the same number of batches: the plan's is taken for each. */
 static uint64_t steps_done(const struct training *training) {
-    uint64_t epochs = epochs_before(training) + training->course->epochs_done;
-    return training->plan.batches * epochs + training->course->batches_done;
+    return (uint64_t)training->plan.batches * training->course->epochs_done +
+           training->course->batches_done;
 }
 
 static void tell_progress(const struct training *training) {
     const struct finetune_hooks *hooks = training->options->hooks;
     const struct course *course = training->course;
-    uint32_t epochs = training->parameters->soup * training->parameters->epochs;
-    uint64_t steps = (uint64_t)training->plan.batches * epochs;
+    uint64_t steps = (uint64_t)training->plan.batches * training->parameters->epochs;
     uint64_t done = steps_done(training);
     uint64_t since = done - training->steps_begun;
     double elapsed_s = (double)(clock_monotonic_us() - training->begun_us) / 1e6;
     const struct finetune_progress progress = {
         .phase = FINETUNE_RUNNING,
-        .epoch = epochs_before(training) + course->epochs_done + 1,
-        .epochs = epochs,
+        .epoch = course->epochs_done + 1,
+        .epochs = training->parameters->epochs,
         .step = done,
         .steps = steps,
         .eta_s = since > 0 ? elapsed_s / (double)since * (double)(steps - done) : -1};
@@ -62,26 +56,24 @@ static void tell_progress(const struct training *training) {
 
 static void tell_epochs(const struct training *training, uint32_t from) {
     const struct finetune_hooks *hooks = training->options->hooks;
-    for (uint32_t i = from; i < training->course->epochs_done && hooks->on_epoch; i++) {
-        struct finetune_epoch epoch = training->course->history[i];
-        epoch.epoch += epochs_before(training);
-        epoch.best_epoch += epochs_before(training);
-        hooks->on_epoch(hooks->context, &epoch);
-    }
+    for (uint32_t i = from; i < training->course->epochs_done && hooks->on_epoch; i++)
+        hooks->on_epoch(hooks->context, &training->course->history[i]);
 }
 
 static enum status keep(struct training *training, bool best, struct error *err) {
     const struct training_options *options = training->options;
     const struct course *course = training->course;
-    uint64_t bytes;
-    enum status status =
-        checkpoint_write(options->work, course, options->key, training->train, best,
-                         options->disk_bytes, training->checkpoint, &bytes, err);
+    const struct views *views = options->views;
+    uint64_t bytes, taken = views->rows.on_disk ? views->rows.bytes : 0;
+    uint64_t left =
+        options->spec->disk_bytes_max > taken ? options->spec->disk_bytes_max - taken : 0;
+    enum status status = checkpoint_write(options->work, course, options->key, training->train,
+                                          best, left, training->checkpoint, &bytes, err);
     if (status != STATUS_OK || !options->hooks->on_checkpoint)
         return status;
     const struct finetune_checkpoint checkpoint = {
         .path = training->checkpoint,
-        .epoch = epochs_before(training) + course->epochs_done,
+        .epoch = course->epochs_done,
         .step = steps_done(training),
         .bytes = bytes,
         .validation_loss = course->epochs_done > 0
@@ -310,7 +302,7 @@ enum status training_run(const struct training_options *options, struct network_
                                 .parameters = &options->spec->hyperparameters,
                                 .train = train,
                                 .course = course};
-    course_begin(training.parameters, options->ingredient, course);
+    course_begin(training.parameters, course);
     enum status status = prepare(&training, err);
     if (status == STATUS_OK)
         status = take_up(&training, err);

@@ -8,8 +8,7 @@
 struct training_options {
     const struct finetune_spec *spec;
     const struct finetune_hooks *hooks;
-    uint32_t ingredient; /* of the soup: 0 … soup − 1 */
-    const char *work;    /* of this ingredient */
+    const char *work;
     const char
         *resume; /* a work directory to begin from when `work` has no checkpoint; NULL: none */
     const struct album *album;
@@ -18,12 +17,10 @@ struct training_options {
     uint32_t length;     /* of what the network gives */
     uint32_t identities; /* as the training was begun with */
     const char *key;     /* model/finetune/course.h */
-    uint64_t disk_bytes; /* that its checkpoints may take */
 };
 
-/* An epoch is told by its number among those of all ingredients. Begins where the work directory's
- * checkpoint is, or at the beginning. FINISHED: the training holds the weights of the best epoch;
- * PAUSED: a checkpoint is written; STOPPED: at once. */
+/* Begins where the work directory's checkpoint is, or at the beginning. FINISHED: the training
+ * holds the weights of the best epoch; PAUSED: a checkpoint is written; STOPPED: at once. */
 enum status training_run(const struct training_options *options, struct network_train *train,
                          struct course *course, enum finetune_outcome *outcome, struct error *err);
 

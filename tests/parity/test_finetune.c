@@ -208,28 +208,6 @@ static void every_loss_can_be_trained(void **state) {
     job_end(&job);
 }
 
-static void a_soup_is_of_trainings_in_other_orders(void **state) {
-    (void)state;
-    struct job alone, soup;
-    job_begin(&alone);
-    job_begin(&soup);
-    soup.spec.hyperparameters.soup = 2;
-    struct finetune_result of_one = run(&alone), of_two = run(&soup);
-    assert_int_equal(soup.epochs_count, 2 * EPOCHS);
-    assert_memory_equal(soup.epochs, alone.epochs, EPOCHS * sizeof(*alone.epochs));
-    assert_int_equal(soup.epochs[EPOCHS].epoch, EPOCHS + 1);
-    assert_in_range(soup.epochs[EPOCHS].best_epoch, EPOCHS + 1, 2 * EPOCHS);
-    assert_true(soup.epochs[EPOCHS].train_loss != soup.epochs[0].train_loss);
-    struct card one = read_version(&alone, "2"), two = read_version(&soup, "2");
-    assert_string_not_equal(one.weights_sha256, two.weights_sha256);
-    card_release(&one);
-    card_release(&two);
-    finetune_result_release(&of_one);
-    finetune_result_release(&of_two);
-    job_end(&alone);
-    job_end(&soup);
-}
-
 static void photographs_without_a_face_are_left_out(void **state) {
     (void)state;
     struct job job;
@@ -244,15 +222,14 @@ static void photographs_without_a_face_are_left_out(void **state) {
 
 /* ---- interruptions ---- */
 
-static void pause_again_and_again(uint32_t soup) {
+static void a_job_that_is_paused_again_and_again_gives_the_same(void **state) {
+    (void)state;
     struct job whole, pieces;
     struct random_generator generator = random_seeded(5);
     job_begin(&whole);
-    whole.spec.hyperparameters.soup = soup;
     struct finetune_result result = run(&whole);
     finetune_result_release(&result);
     job_begin(&pieces);
-    pieces.spec.hyperparameters.soup = soup;
     pieces.interruption = FINETUNE_PAUSE;
     int pauses = 0;
     do {
@@ -268,16 +245,6 @@ static void pause_again_and_again(uint32_t soup) {
     assert_same(&whole, &pieces, "2");
     job_end(&whole);
     job_end(&pieces);
-}
-
-static void a_job_that_is_paused_again_and_again_gives_the_same(void **state) {
-    (void)state;
-    pause_again_and_again(1);
-}
-
-static void so_does_a_soup(void **state) {
-    (void)state;
-    pause_again_and_again(2);
 }
 
 static void a_job_that_is_stopped_begins_again_at_its_checkpoint(void **state) {
@@ -470,10 +437,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_job_ends_in_a_version_that_knows_what_it_is_worth),
         cmocka_unit_test(it_is_better_where_there_was_something_to_learn),
         cmocka_unit_test(every_loss_can_be_trained),
-        cmocka_unit_test(a_soup_is_of_trainings_in_other_orders),
         cmocka_unit_test(photographs_without_a_face_are_left_out),
         cmocka_unit_test(a_job_that_is_paused_again_and_again_gives_the_same),
-        cmocka_unit_test(so_does_a_soup),
         cmocka_unit_test(a_job_that_is_stopped_begins_again_at_its_checkpoint),
         cmocka_unit_test(a_job_that_is_killed_again_and_again_gives_the_same_version_once),
         cmocka_unit_test(a_finished_job_is_continued_by_a_new_one),

@@ -191,7 +191,7 @@ static void a_course_reads_as_it_was_written(void **state) {
     struct error err;
     size_t size;
     finetune_spec_default(&spec);
-    course_begin(&spec.hyperparameters, 0, written);
+    course_begin(&spec.hyperparameters, written);
     written->epochs_done = 2;
     written->batches_done = 7;
     written->loss_sum = 0.1 + 0.2;
@@ -201,7 +201,7 @@ static void a_course_reads_as_it_was_written(void **state) {
     written->best_epoch = 1;
     written->best_loss = 1.0 / 3;
     char *text = course_write(written, "key", &size);
-    course_begin(&spec.hyperparameters, 0, read);
+    course_begin(&spec.hyperparameters, read);
     assert_int_equal(course_read(text, size, "key", read, &err), STATUS_OK);
     assert_memory_equal(&read->generator, &written->generator, sizeof(read->generator));
     assert_true(read->loss_sum == written->loss_sum && read->batches_done == 7);
