@@ -59,7 +59,8 @@ bool admission_in_time(const struct service *service, const struct model_version
                        size_t photographs, uint64_t deadline_us) {
     uint64_t under_way_us = 0, wait_us = prepare_us(service, photographs);
     if (version)
-        wait_us += batcher_wait_us(service->batcher, version, &under_way_us);
+        wait_us += version->coming * atomic_load(&version->face_us) +
+                   batcher_wait_us(service->batcher, version, &under_way_us);
     return wait_us <= (uint64_t)service->options.limits.queue_ms * 1000 &&
            clock_monotonic_us() + wait_us + under_way_us < deadline_us;
 }

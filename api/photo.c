@@ -30,6 +30,7 @@ static void returned(struct loop_message *message) {
     struct work *work = photo->work;
     work->photographs--;
     work->service->photographs--;
+    work->version->coming--;
     observe(work->service, photo);
     photo->returned(photo);
 }

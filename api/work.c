@@ -152,6 +152,7 @@ bool work_take_on(struct work *work, size_t photographs, size_t ahead) {
     }
     work->photographs += photographs;
     service->photographs += photographs;
+    work->version->coming += photographs;
     return true;
 }
 
@@ -258,6 +259,8 @@ void work_release(struct http_request *request) {
     body_release(&work->body);
     work_unreserve(work, work->tasks);
     service->photographs -= work->photographs;
+    if (work->version)
+        work->version->coming -= work->photographs;
     service->bodies_bytes -= work->body_bytes;
     if (work->version)
         registry_release(service->registry, work->version);

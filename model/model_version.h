@@ -20,6 +20,7 @@ struct model_version {
     uint64_t bytes;          /* what it declares to take, once loaded */
     /* Measured time a face in a batch, microseconds; at load by the warm-up, then by the worker. */
     atomic_uint face_us;
+    size_t coming; /* faces that are being prepared for it; the loop's own, for api/admission.h */
 
     /* The registry's own, on the thread that owns it. active: NAME alone means this version.
      * pinned: it stays loaded when another becomes active. */
