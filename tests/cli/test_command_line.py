@@ -139,7 +139,8 @@ def test_the_process_waits_passively_under_its_own_name():
     clean = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     with subprocess.Popen([BUILD / "facepair", "serve", "--data", DATA, "--listen", "127.0.0.1:0", "--admin-listen",
                            "127.0.0.1:0"], stderr=subprocess.PIPE, env=clean) as process:
-        process.stderr.readline()
+        while b'"ready"' not in process.stderr.readline():
+            assert process.poll() is None
         place = pathlib.Path("/proc") / str(process.pid)
         assert b"OMP_WAIT_POLICY=passive" in (place / "environ").read_bytes().split(b"\0")
         assert (place / "comm").read_text() == "facepair\n"
