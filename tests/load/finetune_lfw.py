@@ -36,15 +36,21 @@ DATA = pathlib.Path(os.environ.get("FACEPAIR_DATA", ROOT / "data"))
 FACE = ["--face", "centre"]
 # What each loss and choice of what is trained is run with. The first is the one that the figures are claimed for.
 HARD = ["--mining", "batch_hard", "--batch-size", "64", "--average", "0.995", "--views", "4", "--rotation", "8", "--zoom", "0.1",
-        "--learning-rate", "5e-5", "--patience", "2"]
+        "--shift", "0.05", "--patience", "2"]
+SLOW, EARLY = ["--learning-rate", "5e-5"], "stem*,blocks.?.*"
 RECIPES = {
-    "hard-all": [*HARD, "--trainable", "all", "--epochs", "10"],
+    "hard-early": [*HARD, "--learning-rate", "1e-4", "--trainable", EARLY, "--epochs", "8"],
+    "hard-earlier": [*HARD, "--learning-rate", "1e-4", "--epochs", "8", "--trainable",
+                     "stem*,blocks.0.*,blocks.1.*,blocks.2.*,blocks.3.*,blocks.4.*"],
+    "hard-early-fast": [*HARD, "--learning-rate", "2e-4", "--trainable", EARLY, "--epochs", "12"],
+    "hard-all": [*HARD, *SLOW, "--trainable", "all", "--epochs", "10"],
+    "contrastive-early": [*HARD[4:], "--learning-rate", "1e-4", "--trainable", EARLY, "--epochs", "5"],
     "contrastive-last": ["--epochs", "10", "--views", "2"],
     "contrastive-last-slow": ["--epochs", "10", "--views", "2", "--learning-rate", "1e-4"],
     "contrastive-last-3": ["--epochs", "10", "--views", "2", "--learning-rate", "1e-4", "--trainable", "last_3"],
     "contrastive-all": ["--epochs", "6", "--views", "2", "--learning-rate", "5e-5", "--trainable", "all"],
-    "hard-last": [*HARD, "--epochs", "10"],
-    "hard-last-4": [*HARD, "--trainable", "last_4", "--epochs", "10"],
+    "hard-last": [*HARD, *SLOW, "--epochs", "10"],
+    "hard-last-4": [*HARD, *SLOW, "--trainable", "last_4", "--epochs", "10"],
     "cosface-last": ["--loss", "cosface", "--epochs", "10", "--views", "2", "--batch-size", "64"],
     "arcface-last": ["--loss", "arcface", "--epochs", "10", "--views", "2", "--batch-size", "64"],
 }
