@@ -1,4 +1,5 @@
 """How the program starts, refuses to start, and ends."""
+import json
 import os
 import pwd
 import shutil
@@ -114,12 +115,13 @@ def test_a_device_that_is_not_there(stub_data):
     assert "cuda:7" in fails(PROGRAM, DATA, "--device=cuda:7")
 
 
-def test_the_log_is_json_lines_with_the_ready_event_first(start_stub):
+def test_the_log_is_json_lines_and_tells_of_the_start_before_any_request(start_stub):
     service = start_stub()
     service.verify(PAIR, X_Request_Id="logged-once")
     event = service.event("request", request_id="logged-once")
     assert (event["route"], event["status"], event["level"]) == ("/v1/verify", 200, "info")
-    assert "event\":\"ready" in service.log[0]
+    events = [json.loads(line)["event"] for line in service.log]
+    assert "sandbox" in events[: events.index("ready")] and "request" not in events[: events.index("ready")]
     assert b"first" not in "".join(service.log).encode()
 
 
