@@ -3,6 +3,7 @@
 #include "api/admission.h"
 #include "server/http/reply.h"
 #include "server/log.h"
+#include "server/utf8.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -34,11 +35,30 @@ static const char *public_detail(const struct fault *fault) {
     }
 }
 
+/* A detail may repeat a name that the client sent, and cut it anywhere: each byte that is not UTF-8
+ * there is told as a question mark. */
+static json_t *detail_text(const struct fault *fault) {
+    const char *detail = public_detail(fault);
+    char text[sizeof fault->error.detail];
+    size_t size = strlen(detail), step;
+    uint32_t code_point;
+    assert(size < sizeof text);
+    memcpy(text, detail, size);
+    for (size_t at = 0; at < size; at += step) {
+        step = utf8_next(text + at, size - at, &code_point);
+        if (step == 0) {
+            text[at] = '?';
+            step = 1;
+        }
+    }
+    return json_stringn(text, size);
+}
+
 /* Text that a client sent need not be UTF-8; jansson refuses what is not, and a field that cannot
  * be named is left out. */
 static json_t *error_item(const struct fault *fault) {
     json_t *item =
-        json_pack("{s:s, s:s}", "code", status_code(fault->status), "detail", public_detail(fault));
+        json_pack("{s:s, s:o}", "code", status_code(fault->status), "detail", detail_text(fault));
     if (item && fault->field[0])
         (void)json_object_set_new(item, "field", json_string(fault->field));
     return item;
@@ -52,9 +72,9 @@ static json_t *document(const struct http_request *request, const struct faults 
     for (size_t i = 0; i < faults->count; i++)
         if (json_array_append_new(errors, error_item(&faults->list[i])) != 0)
             break;
-    json_t *root = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o}", "type", type, "title",
+    json_t *root = json_pack("{s:s, s:s, s:i, s:s, s:o, s:s, s:o}", "type", type, "title",
                              status_title(first->status), "status", status_http(first->status),
-                             "code", status_code(first->status), "detail", public_detail(first),
+                             "code", status_code(first->status), "detail", detail_text(first),
                              "request_id", http_request_id(request), "errors", errors);
     if (root && status_http(first->status) == 422 && strncmp(first->field, "image", 5) == 0)
         (void)json_object_set_new(root, "image", json_string(first->field));

@@ -202,13 +202,26 @@ void json_read_text(const struct json_node *object, const char *name, char *text
         memcpy(text, json_string_value(node.value), length + 1);
 }
 
+/* 42.0 is an integer too (JSON Schema, 6.1.1 of its validation), as far as a double holds it. */
+static bool whole_number(const json_t *json, int64_t *value) {
+    static const double EXACT_MAX = 9007199254740992; /* 2⁵³ */
+    double real = json_number_value(json);
+    *value = json_is_integer(json) ? json_integer_value(json) : 0;
+    if (!json_is_real(json))
+        return json_is_integer(json);
+    if (fabs(real) > EXACT_MAX || real != trunc(real))
+        return false;
+    *value = (int64_t)real;
+    return true;
+}
+
 void json_read_integer(const struct json_node *object, const char *name, int64_t min, int64_t max,
                        int64_t *value) {
     struct json_node node = member(object, name);
-    expect(&node, json_is_integer((const json_t *)node.value), "an integer");
+    int64_t read;
+    expect(&node, whole_number(node.value, &read), "an integer");
     if (!usable(&node))
         return;
-    int64_t read = json_integer_value(node.value);
     if (read < min || read > max)
         json_fault(&node, "must lie between %lld and %lld", (long long)min, (long long)max);
     else

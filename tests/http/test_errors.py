@@ -322,5 +322,12 @@ def test_a_field_name_that_is_not_utf8_is_left_out(stub):
     assert (answer.status, answer.codes) == (400, [("unknown_field", None)])
 
 
+def test_a_detail_that_repeats_what_is_not_utf8_is_told(stub):
+    body, content_type = multipart([*PAIR, ("NAME", "x" * 300)])
+    answer = stub.request("POST", "/v1/verify", body.replace(b"NAME", b"im\xe1ge"), {"Content-Type": content_type})
+    assert (answer.status, answer.codes) == (400, [("invalid_field", None)])
+    assert "im?ge" in answer.json["detail"]
+
+
 def test_a_query_is_no_place_for_options(stub):
     assert stub.verify(PAIR, path="/verify?threshold=9").codes == [("invalid_field", None)]

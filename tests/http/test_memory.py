@@ -1,5 +1,6 @@
 """The k-th allocation of our own code fails, for k = 1, 2, … until none is left to fail, through a whole request of each kind:
 the program lives, the answer is the right one or an explained 5xx, and the next request is served."""
+import itertools
 import http.client
 import struct
 
@@ -42,8 +43,9 @@ def service(stub_data, allocations, tmp_path_factory):
 
 
 COMPONENTS = {"embedding1": [0.5] * 128, "embedding2": [0.25] * 128, "model": "dlib-resnet@1"}
+NUMBERS = itertools.count()  # another subject each time: one that is refused again and again is locked out
 REQUESTS = {
-    "verify-form": lambda s: s.verify([*PAIR, ("model", "dlib-resnet@1"), ("subject", "me"), ("prior", "0.25")]),
+    "verify-form": lambda s: s.verify([*PAIR, ("model", "dlib-resnet@1"), ("subject", f"somebody-{next(NUMBERS)}"), ("prior", "0.25")]),
     "verify-json": lambda s: s.verify_json({"image1": encoded(b"first"), "image2": encoded(b"second")}),
     "embeddings": lambda s: s.post_form("/v1/embeddings", [*PAIR, ("raw", "true")]),
     "compare": lambda s: s.post_json("/v1/compare", COMPONENTS),

@@ -189,6 +189,7 @@ REFUSALS = {
         put("dlib-resnet", json.dumps({"version": version}).encode())
         for version in ("", "0", "02", "-1", "..", "../1", "2 ", "1/../2", "1" * 21)],
     (ACTIVE, 404, "unknown_model"): [put("dlib-resnet", b'{"version":"9"}'), put("nobody", b'{"version":"1"}')],
+    (ACTIVE, 404, "not_found"): [put("%C2%84", b'{"version":"2"}')],
     (ACTIVE, 409, "not_loadable"): [not_loadable],
     (ACTIVE, 413, "body_too_large"): [put("dlib-resnet", b'{"version":"2"}' + b" " * 1024)],
     (ACTIVE, 415, "unsupported_media_type"): [put("dlib-resnet", b'{"version":"2"}', **{"Content-Type": "text/plain"}),
@@ -197,6 +198,7 @@ REFUSALS = {
     (VERSION, 400, "invalid_name"): [remove(name) for name in ("dlib-resnet", "..", "A@1", "dlib-resnet@", "dlib-resnet@0",
                                                                "dlib-resnet@1@1", "@1", "..@1")],
     (VERSION, 404, "unknown_model"): [remove("dlib-resnet@9"), remove("nobody@1"), remove("dlib-resnet%409")],
+    (VERSION, 404, "not_found"): [remove("%C2%84@1")],
     (VERSION, 409, "active_version"): [remove("dlib-resnet@1"), remove("plain@1")],
     (VERSION, 500, "internal"): [unreadable_largest],
     (MODELS, 500, "internal"): [unreadable_models],

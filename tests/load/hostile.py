@@ -38,7 +38,7 @@ def photographs():
     found = []
     for name in ("obama.jpg", "biden.jpg"):
         image = Image.open(under_test.PHOTOS / name).convert("RGB")
-        image.thumbnail((240, 240))
+        image.thumbnail((400, 400))
         for options in ({"format": "JPEG", "quality": 85}, {"format": "JPEG", "quality": 70, "progressive": True},
                         {"format": "PNG"}, {"format": "WEBP", "quality": 70}, {"format": "WEBP", "lossless": True}):
             out = io.BytesIO()
