@@ -1,7 +1,7 @@
 """The k-th allocation of our own code fails, for k = 1, 2, … until none is left to fail, through a whole request of each kind:
 the program lives, the answer is the right one or an explained 5xx, and the next request is served."""
-import itertools
 import http.client
+import itertools
 import struct
 
 import pytest
