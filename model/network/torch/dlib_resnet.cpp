@@ -27,7 +27,7 @@
 
 namespace {
 
-constexpr int64_t SIDE = 150, EMBEDDING = 128, STEM_CHANNELS = 32, STEM_SIDE = 72, POOLED_SIDE = 35;
+constexpr int64_t SIDE = 150, EMBEDDING = 128, STEM_CHANNELS = 32, POOLED_SIDE = 35;
 
 struct plan {
     int64_t channels;
