@@ -67,7 +67,9 @@ def main():
                  beside["sent"] == beside["ok"]["count"] > 0)
         bars.say(f"{kind}: p99 of a good client, without and with", f"{calm['ok']['p99']:.1f}, {beside['ok']['p99']:.1f} ms",
                  f"<= {P99_RATIO_MAX} times", beside["ok"]["p99"] <= P99_RATIO_MAX * calm["ok"]["p99"], timed=True)
-        bars.say(f"{kind}: exit code", code, "= 0", code == 0 and not slow.ended_early)
+        bars.say(f"{kind}: exit code", code, "= 0", code == 0)
+        bars.say(f"{kind}: slowhttptest ended by itself", "yes" if slow.ended_early else "no", "only if all its sockets were cut off",
+                 not slow.ended_early or refused >= sockets)
     bars.exit()
 
 
