@@ -232,16 +232,16 @@ class Fleet:
     def kill(self, instance):
         wait_for("it to be busy", lambda: self.look(instance.name)[1] >= len(self.clients.threads) // 4)
         since = len(self.clients.answers)
-        instance.process.send_signal(signal.SIGSTOP)  # what it has now, it still has when it is killed
-        had, killed = self.look(instance.name)[1], time.monotonic()
+        had = self.look(instance.name)[1]
         instance.end(signal.SIGKILL)
+        dead = time.monotonic()
         self.wait_for_answers(since, self.requests // 4)
         failed = self.failed(since)
-        later = [each for each in failed if each.began > killed]
+        later = [each for each in failed if each.began > dead]
         instance.start()
         self.wait_for_haproxy(instance)
-        self.judge(f"kill of {instance.name}", since, not later and len(self.failed(since)) == len(failed) <= had,
-                   f"it had {had}; {len(later)} of the failed began later")
+        self.judge(f"kill of {instance.name}", since, not later and len(self.failed(since)) == len(failed),
+                   f"it had {had} a moment before; {len(later)} of the failed began after its death")
 
     def kill_control(self):
         since = len(self.clients.answers)
