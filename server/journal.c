@@ -1,5 +1,6 @@
 #include "server/journal.h"
 
+#include "server/journal_line.h"
 #include "server/log.h"
 
 #include <assert.h>
@@ -22,8 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HASH_BYTES = 32, HASH_TEXT = 2 * HASH_BYTES, RETRY_MS = 1000, FRAME_MAX = 128 };
-enum { WHOLE_LINE_MAX = JOURNAL_LINE_MAX + FRAME_MAX };
+enum { RETRY_MS = 1000 };
 
 struct line {
     STAILQ_ENTRY(line) entry;
@@ -35,7 +35,7 @@ STAILQ_HEAD(lines, line);
 /* An end of the file. */
 struct place {
     uint64_t bytes, seq; /* of the file; of the next line */
-    char prev[HASH_TEXT + 1];
+    char prev[JOURNAL_HASH_TEXT + 1];
 };
 
 struct journal {
@@ -61,36 +61,12 @@ static enum status failed(const char *path, struct error *err) {
     return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, strerror(errno));
 }
 
-static void hash_line(const char *line, size_t size, char text[HASH_TEXT + 1]) {
-    unsigned char hash[HASH_BYTES];
-    crypto_generichash(hash, sizeof hash, (const unsigned char *)line, size, NULL, 0);
-    sodium_bin2hex(text, HASH_TEXT + 1, hash, sizeof hash);
-}
-
-/* The line's number, from its beginning. */
-static bool line_seq(const char *line, size_t size, uint64_t *seq) {
-    static const char begin[] = "{\"seq\":";
-    if (size <= sizeof begin || memcmp(line, begin, sizeof begin - 1) != 0)
-        return false;
-    char *end;
-    *seq = strtoull(line + sizeof begin - 1, &end, 10);
-    return *end == ',';
-}
-
-static bool line_prev_is(const char *line, size_t size, const char *prev) {
-    char wanted[FRAME_MAX];
-    const char *comma = memchr(line, ',', size);
-    int length = snprintf(wanted, sizeof wanted, ",\"prev\":\"%s\"", prev);
-    return comma && size - (size_t)(comma - line) > (size_t)length &&
-           memcmp(comma, wanted, (size_t)length) == 0;
-}
-
 /* ---- opening ---- */
 
 /* The last whole line of the file, and how many bytes come after it. False: there is none. */
-static bool read_last_line(int fd, uint64_t bytes, char line[WHOLE_LINE_MAX + 1], size_t *size,
-                           uint64_t *torn) {
-    char tail[2 * WHOLE_LINE_MAX];
+static bool read_last_line(int fd, uint64_t bytes, char line[JOURNAL_WHOLE_LINE_MAX + 1],
+                           size_t *size, uint64_t *torn) {
+    char tail[2 * JOURNAL_WHOLE_LINE_MAX];
     size_t want = bytes < sizeof tail ? (size_t)bytes : sizeof tail;
     ssize_t have = pread(fd, tail, want, (off_t)(bytes - want));
     if (have != (ssize_t)want)
@@ -102,7 +78,7 @@ static bool read_last_line(int fd, uint64_t bytes, char line[WHOLE_LINE_MAX + 1]
     char *begin = memrchr(tail, '\n', (size_t)(end - tail));
     begin = begin ? begin + 1 : tail;
     *size = (size_t)(end - begin);
-    if (*size > WHOLE_LINE_MAX)
+    if (*size > JOURNAL_WHOLE_LINE_MAX)
         return false;
     memcpy(line, begin, *size);
     return true;
@@ -110,17 +86,17 @@ static bool read_last_line(int fd, uint64_t bytes, char line[WHOLE_LINE_MAX + 1]
 
 static enum status follow_line(struct journal *journal, const char *path, const char *line,
                                size_t size, struct error *err) {
-    if (!line_seq(line, size, &journal->end.seq))
+    if (!journal_line_seq(line, size, &journal->end.seq))
         return error_set(err, STATUS_INTERNAL, "%.200s: is no journal", path);
     journal->end.seq++;
-    hash_line(line, size, journal->end.prev);
+    journal_line_hash(line, size, journal->end.prev);
     return STATUS_OK;
 }
 
 /* The file with the largest number that was renamed, if any; for a process that ended between the
  * renaming and the first line of the next file. */
 static enum status follow_renamed(struct journal *journal, struct error *err) {
-    char folder[PATH_MAX], name[PATH_MAX], found[PATH_MAX] = "", line[WHOLE_LINE_MAX + 1];
+    char folder[PATH_MAX], name[PATH_MAX], found[PATH_MAX] = "", line[JOURNAL_WHOLE_LINE_MAX + 1];
     snprintf(folder, sizeof folder, "%s", journal->path);
     snprintf(name, sizeof name, "%s", journal->path);
     const char *parent = dirname(folder), *base = basename(name);
@@ -182,7 +158,7 @@ static enum status lock_file(const struct journal *journal, const struct stat *a
 }
 
 static enum status open_file(struct journal *journal, struct error *err) {
-    char line[WHOLE_LINE_MAX + 1];
+    char line[JOURNAL_WHOLE_LINE_MAX + 1];
     struct stat about;
     size_t size;
     uint64_t torn = 0;
@@ -292,7 +268,7 @@ static size_t write_some(int fd, const char *bytes, size_t size) {
 /* A line that went half to a full disk is cut off again; of one that went half to stdout only the
  * rest is still to be written. */
 static bool write_line(struct journal *journal, const struct line *line) {
-    char text[WHOLE_LINE_MAX + 1];
+    char text[JOURNAL_WHOLE_LINE_MAX + 1];
     struct place *end = &journal->end;
     int frame = snprintf(text, sizeof text, "{\"seq\":%" PRIu64 ",\"prev\":\"%s\"%s", end->seq,
                          end->prev, line->size > 2 ? "," : "");
@@ -309,7 +285,7 @@ static bool write_line(struct journal *journal, const struct line *line) {
         errno = cause;
         return false;
     }
-    hash_line(text, size, end->prev);
+    journal_line_hash(text, size, end->prev);
     end->bytes += size + 1;
     end->seq++;
     return true;
@@ -434,7 +410,7 @@ enum status journal_open(const char *path, uint64_t bytes_max, struct journal **
     journal->is_stdout = strcmp(path, "-") == 0;
     journal->fd = STDOUT_FILENO;
     journal->end.seq = 1;
-    memset(journal->end.prev, '0', HASH_TEXT);
+    memset(journal->end.prev, '0', JOURNAL_HASH_TEXT);
     STAILQ_INIT(&journal->waiting);
     STAILQ_INIT(&journal->written);
     pthread_mutex_init(&journal->lock, NULL);
@@ -486,61 +462,4 @@ bool journal_ready(struct journal *journal) {
     bool ready = !journal->failing && journal->waiting_count <= JOURNAL_LINES_MAX / 2;
     pthread_mutex_unlock(&journal->lock);
     return ready;
-}
-
-/* ---- checking ---- */
-
-struct check {
-    uint64_t seq, lines;
-    char prev[HASH_TEXT + 1];
-};
-
-/* What is wrong with the line, or NULL. The chain may begin anywhere: older files may be gone. */
-static const char *check_line(struct check *check, const char *line, size_t size) {
-    uint64_t seq;
-    if (!line_seq(line, size, &seq))
-        return "is no line of a journal";
-    if (check->lines > 0 && seq != check->seq + 1)
-        return "does not follow the line before it";
-    if ((check->lines > 0 || seq == 1) && !line_prev_is(line, size, check->prev))
-        return "says another hash of the line before it";
-    check->seq = seq;
-    check->lines++;
-    hash_line(line, size, check->prev);
-    return NULL;
-}
-
-static enum status check_file(struct check *check, const char *path, struct error *err) {
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return failed(path, err);
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t size;
-    const char *fault = NULL;
-    unsigned number = 0;
-    while (!fault && (size = getline(&line, &room, file)) > 0) {
-        number++;
-        fault = line[size - 1] == '\n' ? check_line(check, line, (size_t)size - 1)
-                                       : "does not end with a line feed";
-    }
-    free(line);
-    fclose(file);
-    return fault ? error_set(err, STATUS_INVALID_FIELD, "%.150s, line %u: %s", path, number, fault)
-                 : STATUS_OK;
-}
-
-enum status journal_check(const char *const *paths, size_t count, uint64_t *lines,
-                          struct error *err) {
-    struct check check = {0};
-    memset(check.prev, '0', HASH_TEXT);
-    if (sodium_init() < 0)
-        return error_set(err, STATUS_INTERNAL, "libsodium cannot be used");
-    for (size_t i = 0; i < count; i++) {
-        enum status status = check_file(&check, paths[i], err);
-        if (status != STATUS_OK)
-            return status;
-    }
-    *lines = check.lines;
-    return STATUS_OK;
 }

@@ -185,7 +185,7 @@ static void read_head(struct client *client) {
     const char *end = strstr(client->answer, "\r\n\r\n");
     if (!end)
         return;
-    client->status = atoi(client->answer + strlen("HTTP/1.1 "));
+    client->status = (int)strtol(client->answer + strlen("HTTP/1.1 "), NULL, 10);
     const char *length = strcasestr(client->answer, "\r\nContent-Length:");
     const char *close = strcasestr(client->answer, "\r\nConnection: close");
     client->close = close && close < end;
@@ -340,19 +340,19 @@ int main(int argc, char **argv) {
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
         switch (option) {
         case 'p':
-            flood.address.sin_port = htons((uint16_t)atoi(optarg));
+            flood.address.sin_port = htons((uint16_t)strtoul(optarg, NULL, 10));
             break;
         case 'f':
             read_request(&flood, optarg);
             break;
         case 's':
-            flood.seconds = atof(optarg);
+            flood.seconds = strtod(optarg, NULL);
             break;
         case 'c':
             flood.clients_count = (size_t)atol(optarg);
             break;
         case 'r':
-            flood.rate = atof(optarg);
+            flood.rate = strtod(optarg, NULL);
             break;
         case 'n':
             flood.most = (uint64_t)atoll(optarg);
