@@ -1,14 +1,13 @@
 #include "model/token_keys.h"
 
 #include "model/file.h"
+#include "server/secret_file.h"
 #include "server/wipe.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { FILE_BYTES_MAX = 16 * 1024, HEX_LENGTH = 2 * TOKEN_KEY_BYTES };
 
@@ -117,22 +116,10 @@ static enum status parse(const char *path, const char *text, size_t size, struct
     return STATUS_OK;
 }
 
-static enum status check_mode(const char *path, struct error *err) {
-    struct stat about;
-    if (stat(path, &about) != 0)
-        return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, strerror(errno));
-    if (about.st_mode & (S_IRWXO | S_IWGRP))
-        return error_set(err, STATUS_INTERNAL,
-                         "%.140s: holds secrets and others may read or change it; chmod 600 (or "
-                         "440) it",
-                         path);
-    return STATUS_OK;
-}
-
 enum status token_keys_read(const char *path, struct token_keys **keys, struct error *err) {
     char *text;
     size_t size;
-    enum status status = check_mode(path, err);
+    enum status status = secret_file_check(path, err);
     if (status == STATUS_OK)
         status = file_read(path, FILE_BYTES_MAX, &text, &size, err);
     if (status != STATUS_OK)

@@ -1,15 +1,14 @@
 #include "server/http/tls.h"
 
 #include "server/http/connection.h"
+#include "server/secret_file.h"
 #include "server/wipe.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct tls {
     gnutls_certificate_credentials_t credentials;
@@ -17,18 +16,6 @@ struct tls {
 };
 
 /* ---- files ---- */
-
-static enum status check_mode(const char *path, struct error *err) {
-    struct stat about;
-    if (stat(path, &about) != 0)
-        return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, strerror(errno));
-    if (about.st_mode & (S_IRWXO | S_IWGRP))
-        return error_set(err, STATUS_INTERNAL,
-                         "%.140s: holds a key and others may read or change it; chmod 600 (or "
-                         "440) it",
-                         path);
-    return STATUS_OK;
-}
 
 static enum status load_pair(struct tls *tls, const struct tls_files *files, struct error *err) {
     int failure = gnutls_certificate_set_x509_key_file2(tls->credentials, files->certificate,
@@ -48,7 +35,7 @@ static enum status load_client_ca(struct tls *tls, const char *path, struct erro
 }
 
 enum status tls_read(const struct tls_files *files, struct tls **out, struct error *err) {
-    enum status status = check_mode(files->key, err);
+    enum status status = secret_file_check(files->key, err);
     if (status != STATUS_OK)
         return status;
     struct tls *tls = calloc(1, sizeof *tls);
