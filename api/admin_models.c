@@ -154,21 +154,10 @@ static void read_body(struct http_request *request, struct admin_task *task,
                       struct faults *faults) {
     size_t size;
     const uint8_t *json = http_request_body(request, &size);
-    json_t *root = json_body_read(json, size, SCAN_MEMBERS_MAX, faults);
-    if (!root)
-        return;
-    const char *name;
-    json_t *member;
-    json_object_foreach(root, name, member) {
-        if (strcmp(name, "version") == 0)
-            take_version(member, task, faults);
-        else
-            faults_add(faults, STATUS_UNKNOWN_FIELD, name,
-                       "There is no member of this name; the only one is \"version\".");
-    }
-    if (!json_object_get(root, "version"))
-        faults_add(faults, STATUS_MISSING_FIELD, "version", "version is needed.");
-    json_decref(root);
+    json_t *version = json_body_read_only(json, size, SCAN_MEMBERS_MAX, "version", faults);
+    if (version)
+        take_version(version, task, faults);
+    json_decref(version);
 }
 
 void admin_models_promote(struct http_request *request) {

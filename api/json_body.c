@@ -49,3 +49,21 @@ json_t *json_body_read(const uint8_t *json, size_t size, size_t values_max, stru
     }
     return root;
 }
+
+json_t *json_body_read_only(const uint8_t *json, size_t size, size_t values_max, const char *name,
+                            struct faults *faults) {
+    json_t *root = json_body_read(json, size, values_max, faults), *value;
+    const char *member;
+    if (!root)
+        return NULL;
+    json_object_foreach(root, member, value) {
+        if (strcmp(member, name) != 0)
+            faults_add(faults, STATUS_UNKNOWN_FIELD, member,
+                       "There is no member of this name; the only one is \"%s\".", name);
+    }
+    value = json_incref(json_object_get(root, name));
+    if (!value)
+        faults_add(faults, STATUS_MISSING_FIELD, name, "%s is needed.", name);
+    json_decref(root);
+    return value;
+}

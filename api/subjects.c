@@ -55,21 +55,10 @@ static void read_body(struct http_request *request, struct subject_task *task,
                       struct faults *faults) {
     size_t size;
     const uint8_t *json = http_request_body(request, &size);
-    json_t *root = json_body_read(json, size, SCAN_MEMBERS_MAX, faults);
-    if (!root)
-        return;
-    const char *name;
-    json_t *member;
-    json_object_foreach(root, name, member) {
-        if (strcmp(name, "subject") == 0)
-            take_subject(member, task, faults);
-        else
-            faults_add(faults, STATUS_UNKNOWN_FIELD, name,
-                       "There is no member of this name; the only one is \"subject\".");
-    }
-    if (!json_object_get(root, "subject"))
-        faults_add(faults, STATUS_MISSING_FIELD, "subject", "subject is needed.");
-    json_decref(root);
+    json_t *subject = json_body_read_only(json, size, SCAN_MEMBERS_MAX, "subject", faults);
+    if (subject)
+        take_subject(subject, task, faults);
+    json_decref(subject);
 }
 
 static void send_out(struct http_request *request, bool durable,
