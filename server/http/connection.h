@@ -45,9 +45,6 @@ enum {
     HTTP_PARAMETER_MAX = 255,
     HTTP_SEGMENTS_MAX = 2, /* in braces, of one path */
     HTTP_QUERY_MAX = 8,    /* parameters, each of at most HTTP_PARAMETER_MAX bytes */
-    /* libmicrohttpd's memory for one connection. Half of it is the read buffer. Above 32 KiB it
-     * comes from mmap, so that the bytes of a body go back to the kernel with the connection. */
-    HTTP_CONNECTION_BYTES = 64 * 1024,
 };
 
 enum phase {

@@ -105,6 +105,15 @@ def test_the_limits_told_are_those_documented(stub, openapi):
     assert told == {name: schema.get("default", schema.get("const")) for name, schema in documented.items()}
 
 
+@pytest.mark.parametrize("most", [1024, 16384, 65536])
+def test_a_header_as_large_as_is_allowed_is_read(start_stub, most):
+    service = start_stub(f"--header-bytes={most}")
+    assert service.get("/livez", **{"X-Fill": "x" * (most - 200)}).status == 200
+    refused = service.get("/livez", **{"X-Fill": "x" * most})
+    assert (refused.status, refused.json["errors"][0]["code"]) == (431, "headers_too_large")
+    assert service.stop() == 0
+
+
 def test_the_measured_metrics_of_the_model_are_told(real):
     model = real.get("/v1/models/dlib-resnet/metrics").json
     evaluated = model["metrics"]
