@@ -21,7 +21,7 @@ struct settings {
     const char *trainable;
     unsigned face, loss, mining, promote;
     int64_t threads, epochs, batch_size, patience, views, seed, cache_bytes_max;
-    double learning_rate, margin, average, scale, factor, colour, rotation, zoom, shift;
+    double learning_rate, margin, average, blend, scale, factor, colour, rotation, zoom, shift;
     bool no_flip, json;
 };
 
@@ -106,6 +106,7 @@ static enum status make_spec(const struct settings *s, const char *model, struct
     p->loss = s->loss;
     p->mining = s->mining;
     p->average = s->average;
+    p->blend = s->blend;
     p->margin = s->margin > 0 ? s->margin : finetune_default_margin(p->loss);
     p->scale = s->scale;
     p->factor = s->factor;
@@ -226,6 +227,8 @@ static int finetune(struct settings *s, int argc, char **argv) {
          "keep a running mean of the weights, which is what is measured and saved; 0 "
          "to 0.99999 (0: none)",
          OPTION_REAL, .to.real = &s->average, .real = {0, 0.99999}},
+        {"blend", "B", "go only this part of the way from the base's weights to those learned (1)",
+         OPTION_REAL, .to.real = &s->blend, .real = {1e-12, 1}},
         {"margin", "M", "of the loss (1; cosface 0.35, arcface 0.5)", OPTION_REAL,
          .to.real = &s->margin, .real = {1e-12, 1000}},
         {"scale", "S", "of cosface and arcface (30)", OPTION_REAL, .to.real = &s->scale,
@@ -305,6 +308,7 @@ int cli_finetune(int argc, char **argv) {
                                 .seed = (int64_t)p->seed,
                                 .cache_bytes_max = (int64_t)p->cache_bytes_max,
                                 .learning_rate = p->learning_rate,
+                                .blend = p->blend,
                                 .scale = p->scale,
                                 .factor = p->factor,
                                 .colour = p->augment.colour,

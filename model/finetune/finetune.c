@@ -152,6 +152,7 @@ static enum status begin_training(const struct run *run, struct network_train **
     options.margin = p->margin;
     options.scale = p->scale;
     options.average = p->average;
+    options.blend = p->blend;
     options.seed = p->seed;
     options.learning_rate = p->learning_rate;
     options.identities = identities_of(run);

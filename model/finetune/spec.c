@@ -23,6 +23,7 @@ void finetune_spec_default(struct finetune_spec *spec) {
                                                        .batch_size = 32,
                                                        .learning_rate = 1e-3,
                                                        .margin = MARGINS[FINETUNE_CONTRASTIVE],
+                                                       .blend = 1,
                                                        .scale = 30,
                                                        .trainable = "last_block",
                                                        .factor = 0.1,
@@ -79,6 +80,7 @@ static void take_loss(const struct spec_reading *reading, const struct json_node
     p->margin = MARGINS[p->loss];
     spec_take_real(reading, object, "margin", SMALLEST, 1000, &p->margin);
     spec_take_real(reading, object, "average", 0, 0.99999, &p->average);
+    spec_take_real(reading, object, "blend", SMALLEST, 1, &p->blend);
     spec_take_real(reading, object, "scale", SMALLEST, 1000, &p->scale);
 }
 
@@ -109,9 +111,11 @@ static void take_augment(const struct spec_reading *reading, const struct json_n
 
 static void take_hyperparameters(const struct spec_reading *reading, const struct json_node *root,
                                  struct finetune_hyperparameters *p) {
-    static const char *const KNOWN[] = {
-        "epochs", "batch_size", "learning_rate", "loss",    "mining", "margin",          "average",
-        "scale",  "trainable",  "scheduler",     "augment", "seed",   "cache_bytes_max", NULL};
+    static const char *const KNOWN[] = {"epochs",    "batch_size",      "learning_rate",
+                                        "loss",      "mining",          "margin",
+                                        "average",   "blend",           "scale",
+                                        "trainable", "scheduler",       "augment",
+                                        "seed",      "cache_bytes_max", NULL};
     struct json_node object;
     if (!spec_take_object(reading, root, "hyperparameters", KNOWN, &object))
         return;
@@ -212,6 +216,7 @@ void finetune_spec_write_hyperparameters(struct json_writer *json,
     json_write_text(json, "mining", FINETUNE_MININGS[p->mining]);
     json_write_real(json, "margin", p->margin);
     json_write_real(json, "average", p->average);
+    json_write_real(json, "blend", p->blend);
     json_write_real(json, "scale", p->scale);
     json_write_text(json, "trainable", p->trainable);
     json_write_object(json, "scheduler");

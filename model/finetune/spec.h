@@ -6,7 +6,8 @@
  *      "face": "largest", "name": "dlib-resnet", "compare_to": "dlib-resnet@1",
  *      "hyperparameters": {
  *        "epochs": 20, "batch_size": 32, "learning_rate": 0.001, "loss": "contrastive",
- *        "mining": "none", "margin": 1.0, "average": 0, "scale": 30.0, "trainable": "last_block",
+ *        "mining": "none", "margin": 1.0, "average": 0, "blend": 1, "scale": 30.0,
+ *        "trainable": "last_block",
  *        "scheduler": {"factor": 0.1, "patience": 5},
  *        "augment": {"flip": true, "colour": 0.2, "rotation_degrees": 5.0, "scale": 0.05,
  *                    "shift": 0, "views": 4},
@@ -73,6 +74,7 @@ struct finetune_hyperparameters {
     enum finetune_loss loss;
     enum finetune_mining mining; /* batch_hard: with the contrastive loss only */
     double average;              /* of the weights (network/train.h); 0: none; at most 0.99999 */
+    double blend;                /* of what was learned and what was known; above 0, at most 1 */
     double margin; /* default 1 for contrastive, 0.35 for cosface, 0.5 for arcface; at most 1000 */
     double scale;  /* of cosface and arcface; above 0, at most 1000 */
     /* "last_block", "last_N", "all", or patterns of tensor names ("blocks.1?.*,head.*") */

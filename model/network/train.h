@@ -94,6 +94,8 @@ struct network_train_options {
     /* How long the running mean of the trained weights looks back: 0, no mean; below 1. See
      * network_train_step. */
     double average;
+    /* How much of what was learned is shown: above 0, at most 1. See network_train_step. */
+    double blend;
 };
 /* The last block, a margin of 1 and the rate 0.001, as the network that this service was asked for
  * was trained; the rest are Adam's own and, for a margin softmax, both papers' scale. */
@@ -105,7 +107,8 @@ struct network_train_options {
                                     .learning_rate = 1e-3,                                         \
                                     .beta1 = 0.9,                                                  \
                                     .beta2 = 0.999,                                                \
-                                    .epsilon = 1e-8})
+                                    .epsilon = 1e-8,                                               \
+                                    .blend = 1})
 
 /* Pairs (a, b, same), for the contrastive loss; or rows with their people (rows, identity), for
  * every loss. Host memory, borrowed for the call. */
@@ -124,9 +127,18 @@ struct network_train;
  *
  *     mean ← aₜ·mean + (1 − aₜ)·tensor,     aₜ = min(a, (1 + t)/(10 + t)) at step t = 1, 2, …
  *
- * (Polyak and Juditsky, 1992; the smaller aₜ of the first steps is TensorFlow's). Embedding,
- * evaluation and the saved weights are the mean's: it lies nearer to the middle of where a small
- * data set pulls the weights than any step does. Steps go on from the tensors themselves. */
+ * (Polyak and Juditsky, 1992; the smaller aₜ of the first steps is TensorFlow's): it lies nearer to
+ * the middle of where a small data set pulls the weights than any step does.
+ *
+ * With `blend` b below 1 only a part of the way from where training began counts,
+ *
+ *     shown = begun + b·(mean − begun)                 (without `average`: tensor for mean)
+ *
+ * (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022): what the network knew of other
+ * photographs comes back sooner than what it has learned goes.
+ *
+ * Embedding, evaluation and the saved weights are those shown; steps go on from the tensors
+ * themselves, as if there were neither. */
 
 /* Reads the weights of a card of architecture "vit" or "dlib-resnet"; the file's hash has been
  * checked by the caller. All arguments are borrowed for the call. STATUS_INVALID_FIELD when an

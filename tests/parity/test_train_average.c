@@ -1,5 +1,6 @@
-/* The running mean of the weights: what is saved, embedded and evaluated, against the mean computed
- * here from the weights of a training without one. */
+/* The running mean of the weights, and the blend of what was learned with what was known: what is
+ * saved, embedded and evaluated, against what is computed here from the weights of a training
+ * without either. */
 #include "tests/parity/train_course.h"
 
 #include "model/network/network.h"
@@ -10,6 +11,7 @@
 
 enum { STEPS = 12 };
 #define AVERAGE 0.6
+#define BLEND 0.3
 #define BAR 5e-7
 
 static struct course begin(const struct subject *subject, double average) {
@@ -91,11 +93,44 @@ static void what_is_saved_is_the_mean_of_what_the_steps_passed_through(void **st
     }
 }
 
-/* A training that begins with the saved weights has the loss that the mean was told to have. */
+static void a_blend_goes_that_part_of_the_way_from_the_beginning(void **state) {
+    static const double AVERAGES[] = {0, AVERAGE};
+    for (size_t i = 0; i < 2 * RECIPES_COUNT; i++) {
+        const struct subject *subject = (struct subject *)*state + i / 2;
+        struct network_train_options options = subject_options(subject);
+        options.average = AVERAGES[i % 2];
+        struct course whole = course_begin(subject, &options);
+        options.blend = BLEND;
+        struct course blended = course_begin(subject, &options);
+        for (int t = 1; t <= STEPS; t++) {
+            struct network_train_batch batch = course_draw(&whole);
+            double loss = course_step(&whole, &batch);
+            batch = course_draw(&blended);
+            assert_true(course_step(&blended, &batch) == loss); /* the blend changes no step */
+        }
+        size_t count;
+        double *expected = read_weights(subject->weights, &count);
+        double *learned = saved_weights(subject, &whole, &count);
+        for (size_t k = 0; k < count; k++)
+            expected[k] += BLEND * (learned[k] - expected[k]);
+        double *saved = saved_weights(subject, &blended, &count);
+        assert_true(farthest(saved, expected, count) <= BAR);
+        assert_true(farthest(saved, learned, count) > 50 * BAR); /* or nothing was blended */
+        free(saved);
+        free(learned);
+        free(expected);
+        course_end(&blended);
+        course_end(&whole);
+    }
+}
+
+/* A training that begins with the saved weights has the loss that those shown were told to have. */
 static void what_is_evaluated_is_what_is_saved(void **state) {
     for (size_t s = 0; s < RECIPES_COUNT; s++) {
         struct subject *subject = (struct subject *)*state + s, again = *subject;
-        struct course course = begin(subject, AVERAGE);
+        struct network_train_options options = subject_options(subject);
+        options.average = AVERAGE, options.blend = BLEND;
+        struct course course = course_begin(subject, &options);
         struct network_train_batch batch;
         for (int t = 0; t < STEPS; t++) {
             batch = course_draw(&course);
@@ -116,6 +151,7 @@ static void what_is_evaluated_is_what_is_saved(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_saved_is_the_mean_of_what_the_steps_passed_through),
+        cmocka_unit_test(a_blend_goes_that_part_of_the_way_from_the_beginning),
         cmocka_unit_test(what_is_evaluated_is_what_is_saved),
     };
     return cmocka_run_group_tests(tests, subjects_open, subjects_close);

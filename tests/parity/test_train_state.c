@@ -210,6 +210,8 @@ static void a_state_of_another_training_is_refused(void **state) {
     assert_refused(vit, &other, places.half, "another beta2");
     other = options, other.epsilon = 1e-7;
     assert_refused(vit, &other, places.half, "another epsilon");
+    other = options, other.blend = 0.5;
+    assert_refused(vit, &other, places.half, "another blend");
     other = options, other.trainable = "last_2";
     assert_refused(vit, &other, places.half, "no tensor value/blocks.0.");
     other = options, other.trainable = "blocks.1.mlp.*";

@@ -48,6 +48,7 @@ static void a_model_and_a_data_set_are_enough(void **state) {
     assert_int_equal(p->epochs, 20);
     assert_int_equal(p->batch_size, 32);
     assert_true(p->learning_rate == 1e-3 && p->margin == 1 && p->factor == 0.1);
+    assert_true(p->average == 0 && p->blend == 1);
     assert_int_equal(p->patience, 5);
     assert_int_equal(p->loss, FINETUNE_CONTRASTIVE);
     assert_int_equal(p->mining, FINETUNE_MINING_NONE);
@@ -79,7 +80,8 @@ static void what_is_written_reads_as_the_same(void **state) {
         "\"pairsDevTrain.txt\"},\"validation\":{\"kind\":\"people\",\"file\":\"people.txt\"},"
         "\"name\":\"own\",\"compare_to\":\"vit@2\",\"hyperparameters\":{\"epochs\":3,\"batch_"
         "size\":"
-        "8,\"learning_rate\":0.01,\"loss\":\"arcface\",\"margin\":0.4,\"scale\":64,\"trainable\":"
+        "8,\"learning_rate\":0.01,\"loss\":\"arcface\",\"margin\":0.4,\"blend\":0.7,\"scale\":64,"
+        "\"trainable\":"
         "\"blocks.1?.*\",\"scheduler\":{\"factor\":0.5,\"patience\":2},\"augment\":{\"flip\":false,"
         "\"colour\":0.1,\"rotation_degrees\":3,\"scale\":0.02,\"shift\":0.03,\"views\":2},\"seed\":"
         "9007199254740991,"
@@ -91,6 +93,7 @@ static void what_is_written_reads_as_the_same(void **state) {
     char *once = finetune_spec_write(&spec, &size);
     assert_int_equal(strlen(once), size);
     struct finetune_spec again = parsed(once);
+    assert_true(again.hyperparameters.blend == 0.7);
     char *twice = finetune_spec_write(&again, &size);
     assert_string_equal(once, twice);
     assert_non_null(strstr(once, "9007199254740991"));
@@ -167,6 +170,8 @@ static void values_keep_to_their_ranges(void **state) {
     assert_parameter_fault("{\"learning_rate\":0}", STATUS_INVALID_FIELD,
                            "hyperparameters.learning_rate");
     assert_parameter_fault("{\"margin\":-1}", STATUS_INVALID_FIELD, "hyperparameters.margin");
+    assert_parameter_fault("{\"blend\":0}", STATUS_INVALID_FIELD, "hyperparameters.blend");
+    assert_parameter_fault("{\"blend\":1.01}", STATUS_INVALID_FIELD, "hyperparameters.blend");
     assert_parameter_fault("{\"augment\":{\"views\":0}}", STATUS_INVALID_FIELD,
                            "hyperparameters.augment.views");
     assert_parameter_fault("{\"augment\":{\"blur\":1}}", STATUS_UNKNOWN_FIELD,

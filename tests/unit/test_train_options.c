@@ -67,6 +67,7 @@ static void an_option_out_of_range_is_named(void **state) {
                        {offsetof(struct network_train_options, learning_rate), "learning_rate"},
                        {offsetof(struct network_train_options, beta1), "beta1"},
                        {offsetof(struct network_train_options, beta2), "beta2"},
+                       {offsetof(struct network_train_options, blend), "blend"},
                        {offsetof(struct network_train_options, epsilon), "epsilon"}};
         for (size_t k = 0; k < sizeof(members) / sizeof(members[0]); k++) {
             options = NETWORK_TRAIN_OPTIONS_DEFAULT;
@@ -88,7 +89,9 @@ static void the_ends_of_the_ranges_are_where_they_are_said_to_be(void **state) {
     assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "beta2");
     options.beta2 = 0, options.margin = 0;
     assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "margin");
-    options.margin = 1, options.epsilon = 0;
+    options.margin = 1, options.blend = 0;
+    assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "blend");
+    options.blend = 1, options.epsilon = 0;
     assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "epsilon");
     options.epsilon = 1, options.learning_rate = 0;
     assert_refused(&s->card, s->weights, &options, STATUS_INVALID_FIELD, "learning_rate");

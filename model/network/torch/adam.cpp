@@ -31,14 +31,3 @@ void adam::step() {
             of.average.lerp_(of.parameter, 1 - std::min(rates.average, (1 + t) / (10 + t)));
     }
 }
-
-void adam::swap_averages() const {
-    c10::NoGradGuard no_gradient;
-    for (const adam_moments &of : moments) {
-        if (!of.average.defined())
-            continue;
-        at::Tensor kept = of.parameter.detach().clone();
-        of.parameter.copy_(of.average);
-        of.average.copy_(kept);
-    }
-}

@@ -30,8 +30,6 @@ class adam {
     adam(const std::vector<at::Tensor> &parameters, const adam_rates &rates);
     void forget_gradients(); /* which a backward pass would add to */
     void step();             /* by the gradients that a backward pass has left */
-    /* Puts the means in the parameters' places and keeps these, or the other way round. */
-    void swap_averages() const;
 
     adam_rates rates;
     std::vector<adam_moments> moments; /* in the order of the parameters */

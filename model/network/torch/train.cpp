@@ -54,6 +54,8 @@ enum status check_options(const struct network_train_options &options, struct er
                              "beta1, beta2: must be at least 0 and below 1");
     if (!(options.average >= 0 && options.average < 1))
         return error_set(err, STATUS_INVALID_FIELD, "average: must be at least 0 and below 1");
+    if (!(options.blend > 0 && options.blend <= 1))
+        return error_set(err, STATUS_INVALID_FIELD, "blend: must be above 0 and at most 1");
     if (!(options.epsilon > 0 && options.epsilon <= 1))
         return error_set(err, STATUS_INVALID_FIELD, "epsilon: must be above 0 and at most 1");
     enum status status = check_learning_rate(options.learning_rate, err);
@@ -197,18 +199,33 @@ double step(struct network_train &train, const struct network_train_batch &batch
     return value;
 }
 
-/* While it lives the network has the running means of its weights. */
-class with_averages {
+/* While it lives the network has the weights that are shown. */
+class with_shown_weights {
   public:
-    explicit with_averages(const struct network_train &train) : optimiser(train.optimiser) {
-        optimiser.swap_averages();
+    explicit with_shown_weights(const struct network_train &train) {
+        c10::NoGradGuard no_gradient;
+        const std::vector<adam_moments> &moments = train.optimiser.moments;
+        for (size_t i = 0; i < moments.size(); i++) {
+            const adam_moments &of = moments[i];
+            if (!of.average.defined() && train.begun.empty())
+                continue;
+            at::Tensor own = of.parameter.detach().clone();
+            const at::Tensor &learned = of.average.defined() ? of.average : own;
+            of.parameter.copy_(
+                train.begun.empty() ? learned : train.begun[i].lerp(learned, train.options.blend));
+            replaced.emplace_back(of.parameter, own);
+        }
     }
-    ~with_averages() { optimiser.swap_averages(); }
-    with_averages(const with_averages &) = delete;
-    with_averages &operator=(const with_averages &) = delete;
+    ~with_shown_weights() {
+        c10::NoGradGuard no_gradient;
+        for (const auto &[parameter, own] : replaced)
+            parameter.copy_(own);
+    }
+    with_shown_weights(const with_shown_weights &) = delete;
+    with_shown_weights &operator=(const with_shown_weights &) = delete;
 
   private:
-    const adam &optimiser;
+    std::vector<std::pair<at::Tensor, at::Tensor>> replaced;
 };
 
 /* Stages first … end − 1 of the faces from `start` on, at most one batch's; the rest is zeros. */
@@ -239,7 +256,7 @@ enum status run_frozen(const char *subject, struct network_train &train, const f
     return guarded(subject, err, [&] {
         c10::InferenceMode inference;
         runtime_enter_thread();
-        with_averages averages(train);
+        with_shown_weights shown(train);
         run_fixed(train, in, n, first, end, out);
         return STATUS_OK;
     });
@@ -273,10 +290,12 @@ enum status begin(const struct card &card, const char *weights_path,
         columns.set_requires_grad(true);
         trained.push_back({"softmax.columns", columns});
     }
-    std::vector<at::Tensor> moved;
-    moved.reserve(trained.size());
-    for (const parameter &parameter : trained)
+    std::vector<at::Tensor> moved, begun;
+    for (const parameter &parameter : trained) {
         moved.push_back(parameter.value);
+        if (options.blend < 1)
+            begun.push_back(parameter.value.detach().clone());
+    }
     adam optimiser(moved, {.learning_rate = options.learning_rate,
                            .beta1 = options.beta1,
                            .beta2 = options.beta2,
@@ -289,6 +308,7 @@ enum status begin(const struct card &card, const char *weights_path,
                                trained,
                                std::move(columns),
                                std::move(optimiser),
+                               std::move(begun),
                                device,
                                cut,
                                shard_team(device.is_cpu() ? network_runtime_threads() : 1)};
@@ -351,7 +371,7 @@ extern "C" enum status network_train_evaluate(struct network_train *train,
     return guarded("evaluation", err, [&] {
         c10::InferenceMode inference;
         runtime_enter_thread();
-        with_averages averages(*train);
+        with_shown_weights shown(*train);
         at::Tensor embeddings = at::cat(embed_shards(*train, shards_of(*train, *batch)));
         *loss = finite(loss_of(*train, *batch, embeddings));
         return STATUS_OK;
@@ -382,7 +402,7 @@ extern "C" enum status network_train_set_columns(struct network_train *train, co
 extern "C" enum status network_train_save(const struct network_train *train, const char *path,
                                           struct error *err) {
     return guarded(path, err, [&] {
-        with_averages averages(*train);
+        with_shown_weights shown(*train);
         return parameters_write(path, train->saved, err);
     });
 }

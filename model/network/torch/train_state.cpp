@@ -21,7 +21,7 @@ namespace {
 
 constexpr int64_t PIECES = 4, PIECE_BITS = 16, DIGEST = 64;
 constexpr const char *OPTION_NAMES[] = {"loss",  "margin", "scale",   "identities", "seed",
-                                        "beta1", "beta2",  "epsilon", "average"};
+                                        "beta1", "beta2",  "epsilon", "average",    "blend"};
 constexpr int64_t OPTIONS = std::size(OPTION_NAMES);
 
 std::vector<uint64_t> options_of(const struct network_train &train) {
@@ -36,7 +36,8 @@ std::vector<uint64_t> options_of(const struct network_train &train) {
             bits(given.beta1),
             bits(given.beta2),
             bits(given.epsilon),
-            bits(given.average)};
+            bits(given.average),
+            bits(given.blend)};
 }
 
 std::vector<uint64_t> progress_of(const struct network_train &train) {

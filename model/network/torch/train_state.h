@@ -15,6 +15,7 @@ struct network_train {
     std::vector<parameter> trained; /* of them what is trained; and the columns */
     at::Tensor columns;             /* (identities, network_length); undefined: no softmax */
     adam optimiser;                 /* of `trained`, in that order */
+    std::vector<at::Tensor> begun;  /* likewise, as they were; none with a blend of 1 */
     c10::Device device;
     size_t cut; /* the first stage that is trained */
     shard_team team;
