@@ -75,7 +75,7 @@ asan: setup-test build models
 	@cmake --preset asan && cmake --build build-asan && ctest --test-dir build-asan --output-on-failure
 
 # libtorch is not instrumented: what links it is left out.
-TSAN_UNITS := batcher http_body http_connections http_head http_smuggling http_stream journal keeper log loop metrics pool queue registry turns
+TSAN_UNITS := batcher batcher_queue http_body http_connections http_head http_smuggling http_stream journal keeper log loop metrics pool queue registry turns
 tsan: setup-test
 	@cmake --preset tsan && cmake --build build-tsan --target $(addprefix test_,$(TSAN_UNITS)) \
 	    && ctest --test-dir build-tsan --output-on-failure -R '^unit.test_($(subst $(eval ) ,|,$(TSAN_UNITS)))$$'
