@@ -30,7 +30,7 @@ help:
 	$(LINE) 'make soak' '30 minutes at 70 % load (MINUTES=N)'
 	$(LINE) 'make parity-full' 'the notebook'"'"'s network of 64 million parameters against timm (downloads about 3 GB)'
 	$(LINE) 'make format' 'clang-format over the tree'
-	$(LINE) 'make lint' 'formatting check, cppcheck, clang-tidy'
+	$(LINE) 'make lint' 'formatting check, shellcheck, cppcheck, clang-tidy (10 minutes)'
 	$(LINE) 'make install' 'to PREFIX=$(PREFIX) (below DESTDIR, when set)'
 
 setup:
@@ -75,7 +75,7 @@ asan: setup-test build models
 	@cmake --preset asan && cmake --build build-asan && ctest --test-dir build-asan --output-on-failure
 
 # libtorch is not instrumented: what links it is left out.
-TSAN_UNITS := batcher http_body http_connections http_head http_smuggling http_stream journal keeper log loop metrics pool queue registry turns
+TSAN_UNITS := batcher batcher_queue http_body http_connections http_head http_smuggling http_stream journal keeper log loop metrics pool queue registry turns
 tsan: setup-test
 	@cmake --preset tsan && cmake --build build-tsan --target $(addprefix test_,$(TSAN_UNITS)) \
 	    && ctest --test-dir build-tsan --output-on-failure -R '^unit.test_($(subst $(eval ) ,|,$(TSAN_UNITS)))$$'
@@ -120,8 +120,8 @@ format:
 format-check:
 	@setup/packages format && clang-format --dry-run --Werror $(C_FILES)
 
-lint: format-check $(BUILD)/build.ninja
-	@setup/packages lint && setup/lint $(BUILD)
+lint: format-check
+	@setup/setup && setup/packages lint && cmake --preset lint && setup/lint build-lint
 
 install: build models
 	@cmake --install $(BUILD) --prefix $(PREFIX)

@@ -91,7 +91,7 @@ static int by_id(const void *a, const void *b) {
 static void index_ids(struct keys *keys, const struct json_node *root) {
     for (size_t i = 0; i < keys->count; i++)
         keys->by_id[i] = &keys->list[i];
-    qsort(keys->by_id, keys->count, sizeof(*keys->by_id), by_id);
+    qsort(keys->by_id, keys->count, sizeof(struct key *), by_id);
     for (size_t i = 1; i < keys->count; i++)
         if (strcmp(keys->by_id[i]->id, keys->by_id[i - 1]->id) == 0)
             json_fault(root, "the id %s stands there twice", keys->by_id[i]->id);
@@ -198,6 +198,11 @@ static int compare_id(const void *id, const void *key) {
     return memcmp(id, (*(struct key *const *)key)->id, KEY_ID_SIZE - 1);
 }
 
+static struct key *find_id(const struct keys *keys, const char *id) {
+    struct key **found = bsearch(id, keys->by_id, keys->count, sizeof(struct key *), compare_id);
+    return found ? *found : NULL;
+}
+
 static void hash_secret(const char *secret, uint8_t hash[KEY_HASH_BYTES]) {
     crypto_generichash(hash, KEY_HASH_BYTES, (const unsigned char *)secret, SECRET_LENGTH, NULL, 0);
 }
@@ -208,20 +213,19 @@ struct key *keys_find(struct keys *keys, const char *text) {
     const char *id = text + strlen(PREFIX), *secret = id + KEY_ID_SIZE;
     if (!is_id(id, KEY_ID_SIZE - 1) || secret[-1] != '_')
         return NULL;
-    struct key **found = bsearch(id, keys->by_id, keys->count, sizeof(*keys->by_id), compare_id);
-    if (!found)
+    struct key *key = find_id(keys, id);
+    if (!key)
         return NULL;
     uint8_t hash[KEY_HASH_BYTES];
     hash_secret(secret, hash);
-    return sodium_memcmp(hash, (*found)->hash, sizeof hash) == 0 ? *found : NULL;
+    return sodium_memcmp(hash, key->hash, sizeof hash) == 0 ? key : NULL;
 }
 
 void keys_carry_over(struct keys *keys, const struct keys *from) {
     for (size_t i = 0; i < keys->count; i++) {
-        struct key **old =
-            bsearch(keys->list[i].id, from->by_id, from->count, sizeof(*from->by_id), compare_id);
+        const struct key *old = find_id(from, keys->list[i].id);
         if (old)
-            keys->list[i].bucket = (*old)->bucket;
+            keys->list[i].bucket = old->bucket;
     }
 }
 

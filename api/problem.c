@@ -43,7 +43,7 @@ static json_t *detail_text(const struct fault *fault) {
     size_t size = strlen(detail), step;
     uint32_t code_point;
     assert(size < sizeof text);
-    memcpy(text, detail, size);
+    memcpy(text, detail, size + 1);
     for (size_t at = 0; at < size; at += step) {
         step = utf8_next(text + at, size - at, &code_point);
         if (step == 0) {

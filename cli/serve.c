@@ -162,7 +162,7 @@ static enum status limit_connections(const struct serve_settings *s, unsigned *c
     if (allowed < others + A_CONNECTION)
         return error_set(err, STATUS_INTERNAL,
                          "only %llu files may be open (ulimit -n); at least %llu are needed",
-                         (unsigned long long)allowed, (unsigned long long)(others + A_CONNECTION));
+                         (unsigned long long)allowed, (unsigned long long)others + A_CONNECTION);
     uint64_t most = (allowed - others) / A_CONNECTION;
     *connections = (unsigned)(most < (uint64_t)s->connections ? most : (uint64_t)s->connections);
     if (*connections < s->connections)

@@ -44,9 +44,8 @@ struct paths {
 };
 
 static void add(struct paths *paths, const char *path) {
-    char *copy = paths->count < PATHS_MAX ? strdup(path) : NULL;
-    if (copy)
-        paths->list[paths->count++] = copy;
+    if (paths->count < PATHS_MAX && (paths->list[paths->count] = strdup(path)))
+        paths->count++;
 }
 
 static void release(struct paths *paths) {

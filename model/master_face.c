@@ -78,7 +78,7 @@ static void blur_line(const float *from, size_t stride, uint32_t count, const do
 void master_face_blur(const float *input, uint32_t side, double sigma, float *scratch, float *out) {
     double kernel[REACH_MAX + 1], sum = 0;
     int reach = (int)ceil(3 * sigma);
-    assert(sigma > 0 && reach <= REACH_MAX);
+    assert(side > 0 && reach > 0 && reach <= REACH_MAX);
     for (int k = 0; k <= reach; k++) {
         kernel[k] = exp(-k * k / (2 * sigma * sigma));
         sum += k ? 2 * kernel[k] : kernel[k];

@@ -77,7 +77,7 @@ static enum status read_list(struct taken *taken, struct people *people, uint32_
 
 /* After the first number comes a person or, when it was the number of folds, a fold's number. */
 static enum status read_lists(struct taken *taken, struct people *people) {
-    uint32_t first, count;
+    uint32_t first = 0, count;
     take(taken);
     enum status status = read_number(taken, &first);
     if (status == STATUS_OK && taken->count != 1)

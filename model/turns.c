@@ -113,13 +113,14 @@ static void drop_dead_heads(struct turns *turns, uint64_t now_us, struct batch_i
 
 static struct turns_lane *choose(struct turns *turns, uint64_t now_us) {
     struct turns_lane *chosen = NULL;
-    double highest = -1;
+    double highest = 0;
     for (size_t i = 0; i < turns->lanes_count; i++) {
         struct turns_lane *lane = &turns->lanes[i];
         uint64_t queued_us = lane->first->queued_us;
         double waited_us = now_us > queued_us ? (double)(now_us - queued_us) : 0;
         double ratio = waited_us / (double)batch_us(turns, lane);
-        if (ratio > highest || (ratio == highest && queued_us < chosen->first->queued_us)) {
+        if (!chosen || ratio > highest ||
+            (ratio == highest && queued_us < chosen->first->queued_us)) {
             chosen = lane;
             highest = ratio;
         }

@@ -28,6 +28,7 @@ const char *status_title(enum status status) {
     return statuses[status].title;
 }
 
+#undef error_set
 enum status error_set(struct error *err, enum status status, const char *format, ...) {
     if (err) {
         va_list args;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const words[DATASET_STATES_COUNT] = {
-#define X(name, word) [DATASET_##name] = word,
+#define X(name, word) [DATASET_##name] = (word),
     DATASET_STATES(X)
 #undef X
 };
@@ -29,7 +29,7 @@ static enum dataset_state parse_state(const char *word) {
 #define COLUMNS                                                                                    \
     "id, name, state, sha256, purpose, created_ms, checked_ms, retain_until_ms, bytes, files,"     \
     " people, images, undecodable, error_code, error_message"
-#define TEXT(field) query_text(query, field, sizeof field)
+#define TEXT(field) query_text(query, field, sizeof(field))
 
 static void read_row(struct query *query, struct store_dataset *dataset) {
     char word[16];

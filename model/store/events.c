@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const words[EVENT_TYPES_COUNT] = {
-#define X(name, word) [EVENT_##name] = word,
+#define X(name, word) [EVENT_##name] = (word),
     EVENT_TYPES(X)
 #undef X
 };

@@ -8,7 +8,7 @@ static const char *const kind_words[JOB_KINDS_COUNT] = {"fine_tune", "evaluation
 static const char *const kind_prefixes[JOB_KINDS_COUNT] = {UID_FINE_TUNE, UID_EVALUATION,
                                                            UID_CALIBRATION};
 static const char *const promotion_words[PROMOTION_STATES_COUNT] = {
-#define X(name, word) [PROMOTION_##name] = word,
+#define X(name, word) [PROMOTION_##name] = (word),
     PROMOTION_STATES(X)
 #undef X
 };
@@ -56,7 +56,7 @@ static unsigned index_of(const char *word, const char *const *words, unsigned co
     "step, steps,"                                                                                 \
     " eta_s, best_epoch, best_validation_loss, result_model, result_version, result_evaluation,"   \
     " error_code, error_message, better, promotion, promotion_reason"
-#define TEXT(field) query_text(query, field, sizeof field)
+#define TEXT(field) query_text(query, field, sizeof(field))
 
 /* A row of COLUMNS; returns its sequence number. */
 static int64_t read_row(struct query *query, struct store_job *job) {

@@ -61,7 +61,7 @@ enum status http_address_bind(const char *text, int *out, struct error *err) {
 }
 
 enum status address_listen(const char *text, int fd, unsigned *port, struct error *err) {
-    union address address;
+    union address address = {0};
     socklen_t size = sizeof address;
     if (listen(fd, BACKLOG) != 0 || getsockname(fd, &address.any, &size) != 0)
         return error_set(err, STATUS_INTERNAL, "Cannot listen on %s: %s.", text, strerror(errno));

@@ -14,10 +14,10 @@ static struct tar_file tar;
 static struct archive_limits limits;
 static struct archive_content content;
 static struct error err;
-static char folder[] = "/tmp/facepair-archive-XXXXXX", canary[128], target[128];
+static char folder[32], canary[128], target[128];
 
 static void make_folder(void) {
-    strcpy(folder, "/tmp/facepair-archive-XXXXXX");
+    snprintf(folder, sizeof folder, "/tmp/facepair-archive-XXXXXX");
     assert_non_null(mkdtemp(folder));
     snprintf(target, sizeof target, "%s/in/.new", folder);
     snprintf(canary, sizeof canary, "%s/in", folder);

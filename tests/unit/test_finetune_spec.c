@@ -131,7 +131,7 @@ static void more_faults_than_there_is_room_for_are_cut(void **state) {
     char text[1024] = "{\"base_model\":\"a\",\"dataset\":\"d\"";
     for (int i = 0; i < 40; i++)
         snprintf(text + strlen(text), sizeof(text) - strlen(text), ",\"x%d\":1", i);
-    strcat(text, "}");
+    snprintf(text + strlen(text), sizeof(text) - strlen(text), "}");
     assert_int_equal(refused(text).count, SPEC_FAULTS_MAX);
 }
 
