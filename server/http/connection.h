@@ -48,6 +48,9 @@ enum {
     /* libmicrohttpd's memory for one connection. Half of it is the read buffer. Above 32 KiB it
      * comes from mmap, so that the bytes of a body go back to the kernel with the connection. */
     HTTP_CONNECTION_BYTES = 64 * 1024,
+    /* Kept of bodies that are done with: what a score of pairs of ordinary photographs take, or one
+     * of the largest that are allowed. */
+    HTTP_BODIES_KEPT_BYTES = 16 * 1024 * 1024,
 };
 
 enum phase {
@@ -160,6 +163,7 @@ struct http_listener {
     LIST_HEAD(, connection) connections;
     size_t connections_count, accepted;
     struct clients *clients; /* NULL: no address has a limit */
+    struct spare *spare;     /* of bodies */
     unsigned sweeps;
     LIST_HEAD(, lingering) lingers;
     size_t lingers_count;
