@@ -19,7 +19,7 @@
 enum { PREPARE_PATH_MAX = 4096 };
 
 /* Kept of pixels: those of a photograph in usual proportions whose long side is just below twice
- * what the detector wants, the most that is decoded; of a phone's, also while it is turned. */
+ * what the detector wants, the most that is decoded; of 12 megapixels, also while it is turned. */
 enum { PIXELS_KEPT_BYTES = 8 * 1024 * 1024 };
 
 struct prepare_shared {

@@ -31,7 +31,8 @@ struct spare *spare_create(size_t bytes_max);
 void spare_destroy(struct spare *spare); /* when all blocks were given back; NULL allowed */
 
 /* A block of at least `size` bytes with anything in it: of those that are kept the one that fits
- * best, unless it is more than four times as large; else from malloc. NULL: out of memory. */
+ * best, unless it is more than twice as large (whoever budgets by what was asked for is off by no
+ * more than that); else from malloc. NULL: out of memory. */
 void *spare_take(struct spare *spare, size_t size);
 /* Overwrites the first `used` bytes, all that were written since it was taken, and keeps the block;
  * for that the oldest of the others are freed, or itself where it alone is too large. NULL allowed.

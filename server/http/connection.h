@@ -48,8 +48,8 @@ enum {
     /* libmicrohttpd's memory for one connection. Half of it is the read buffer. Above 32 KiB it
      * comes from mmap, so that the bytes of a body go back to the kernel with the connection. */
     HTTP_CONNECTION_BYTES = 64 * 1024,
-    /* Kept of bodies that are done with: what a score of pairs of ordinary photographs take, or one
-     * of the largest that are allowed. */
+    /* Kept of bodies that are done with: what a dozen pairs of ordinary photographs take, or one
+     * photograph of the largest. */
     HTTP_BODIES_KEPT_BYTES = 16 * 1024 * 1024,
 };
 

@@ -124,9 +124,9 @@ static void a_small_wish_does_not_take_a_large_block(void **state) {
     struct spare *spare = create(8 * MIB);
     void *large = take(spare, 4 * MIB);
     spare_give(spare, large, 0);
-    void *small = take(spare, MIB / 2);
+    void *small = take(spare, MIB + MIB / 2);
     assert_ptr_not_equal(small, large);
-    assert_ptr_equal(take(spare, MIB + MIB / 2), large);
+    assert_ptr_equal(take(spare, 3 * MIB), large);
     spare_give(spare, large, 0);
     spare_give(spare, small, 0);
     spare_destroy(spare);
