@@ -62,8 +62,8 @@ static void settle(struct embeddings *embeddings) {
 
 /* ---- the device worker ---- */
 
-static void release_input(struct embeddings_face *face) {
-    wipe_and_free(face->photo.input);
+static void release_input(struct embeddings *embeddings, struct embeddings_face *face) {
+    spare_give(embeddings->work.service->spare, face->photo.input, face->input_bytes);
     face->photo.input = NULL;
 }
 
@@ -72,14 +72,17 @@ static void face_returned(struct loop_message *message) {
         (struct embeddings_face *)((char *)message - offsetof(struct embeddings_face, message));
     if (face->item.status != STATUS_OK)
         fail(face->embeddings, face->item.status, &face->item.error);
+    release_input(face->embeddings, face);
     face->embeddings->items_out--;
     settle(face->embeddings);
 }
 
+/* The chip is overwritten here, where it was last read, so that the loop need not. */
 static void face_done(struct batch_item *item) {
     struct embeddings_face *face =
         (struct embeddings_face *)((char *)item - offsetof(struct embeddings_face, item));
-    release_input(face);
+    explicit_bzero(face->photo.input, face->input_bytes);
+    face->input_bytes = 0;
     face->message.run = face_returned;
     loop_post(face->embeddings->work.service->loop, &face->message);
 }
@@ -113,7 +116,8 @@ static bool submit_next_photo(struct embeddings *embeddings) {
     const struct card_input *input = &work->version->card.input;
     struct embeddings_face *face = &embeddings->faces[embeddings->next];
     struct photo *photo = &face->photo;
-    photo->input = malloc((size_t)3 * input->side * input->side * sizeof(float));
+    face->input_bytes = (size_t)3 * input->side * input->side * sizeof(float);
+    photo->input = spare_take(work->service->spare, face->input_bytes);
     if (!photo->input) {
         fail(embeddings, STATUS_INTERNAL, &(struct error){"out of memory for a chip"});
         return false;
@@ -133,7 +137,7 @@ static void photo_returned(struct photo *photo) {
     if (photo->status == STATUS_OK && embeddings->failure == STATUS_OK)
         submit_face(face);
     else
-        release_input(face);
+        release_input(embeddings, face);
     if (status_http(photo->status) >= 500)
         fail(embeddings, photo->status, &photo->error);
     embeddings->photos_out--;
@@ -207,7 +211,7 @@ static void begin(struct work *work) {
 static void release(struct work *work) {
     struct embeddings *embeddings = embeddings_of(work);
     for (unsigned i = 0; embeddings->faces && i < embeddings->count; i++)
-        release_input(&embeddings->faces[i]);
+        release_input(embeddings, &embeddings->faces[i]);
     wipe_and_free(embeddings->faces);
     wipe_and_free(embeddings->values);
     wipe_and_free(embeddings->text);

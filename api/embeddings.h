@@ -13,7 +13,8 @@ struct embeddings_face {
     struct embeddings *embeddings;
     struct loop_message message; /* back from the device worker */
     struct batch_item item;
-    float *values; /* (embedding_length), a row of embeddings->values */
+    size_t input_bytes; /* of photo.input; 0: overwritten already */
+    float *values;      /* (embedding_length), a row of embeddings->values */
 };
 
 struct embeddings {

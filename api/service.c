@@ -25,6 +25,8 @@
 /* A little nicer than the loop: answers go out before new work is begun. */
 enum { POOL_NICE = 1, BATCH_MS_MAX = 250, BATCH_FACES_MAX = 64 };
 enum { COMPANY_FACES = 16, COMPANY_MS_MAX = 50 };
+/* Kept of inputs: the pairs of 31 requests of dlib-resnet, of 13 of a network of 224 pixels. */
+enum { INPUTS_KEPT_BYTES = 16 * 1024 * 1024 };
 
 static enum status create_preparer(void *argument, void **context, struct error *err) {
     struct preparer *preparer = preparer_create(argument);
@@ -155,8 +157,10 @@ enum status service_create(const struct service_options *options, struct loop *l
     service->loop = loop;
     service->prepare_threads = options->prepare_threads ? options->prepare_threads : cpus_granted();
     service->metrics = metrics_create();
-    enum status status =
-        service->metrics ? start(service, err) : error_set(err, STATUS_INTERNAL, "out of memory");
+    service->spare = spare_create(INPUTS_KEPT_BYTES);
+    enum status status = service->metrics && service->spare
+                             ? start(service, err)
+                             : error_set(err, STATUS_INTERNAL, "out of memory");
     if (status != STATUS_OK) {
         service_destroy(service);
         return status;
@@ -196,6 +200,7 @@ void service_destroy(struct service *service) {
     audit_close(service);
     if (service->metrics)
         metrics_destroy(service->metrics);
+    spare_destroy(service->spare);
     free(service);
 }
 

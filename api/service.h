@@ -14,6 +14,7 @@
 #include "server/loop.h"
 #include "server/metrics.h"
 #include "server/pool.h"
+#include "server/spare.h"
 
 #include <stdatomic.h>
 
@@ -75,6 +76,7 @@ struct service {
     struct registry *registry;
     struct batcher *batcher;
     struct pool *pool;
+    struct spare *spare; /* the loop's: of the network's inputs */
     struct token_keys *token_keys;
     struct journal *journal; /* NULL: no audit */
     struct keys *keys;       /* of callers; NULL: none are asked for */

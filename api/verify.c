@@ -21,6 +21,10 @@
 
 static struct verify *verify_of(struct work *work) { return (struct verify *)work; }
 
+static size_t inputs_bytes(const struct verify *verify) {
+    return VERIFY_PHOTOS * verify->input_values * sizeof(float);
+}
+
 static void pair_returned(struct loop_message *message) {
     struct work *work = (struct work *)((char *)message - offsetof(struct work, message));
     struct verify *verify = verify_of(work);
@@ -35,7 +39,7 @@ static void pair_returned(struct loop_message *message) {
 /* The chips are overwritten here, where they were last read, so that the loop need not. */
 static void pair_done(struct batch_item *pair) {
     struct verify *verify = (struct verify *)((char *)pair - offsetof(struct verify, pair));
-    explicit_bzero(verify->inputs, VERIFY_PHOTOS * verify->input_values * sizeof(float));
+    explicit_bzero(verify->inputs, inputs_bytes(verify));
     verify->input_values = 0;
     verify->work.message.run = pair_returned;
     loop_post(verify->work.service->loop, &verify->work.message);
@@ -93,7 +97,7 @@ static void photo_returned(struct photo *photo) {
 static bool allocate(struct verify *verify) {
     const struct card *card = &verify->work.version->card;
     verify->input_values = (size_t)3 * card->input.side * card->input.side;
-    verify->inputs = malloc(VERIFY_PHOTOS * verify->input_values * sizeof(float));
+    verify->inputs = spare_take(verify->work.service->spare, inputs_bytes(verify));
     verify->embeddings = calloc(VERIFY_PHOTOS * (size_t)card->embedding_length, sizeof(float));
     return verify->inputs && verify->embeddings;
 }
@@ -136,13 +140,11 @@ static void begin(struct work *work) {
 
 static void release(struct work *work) {
     struct verify *verify = verify_of(work);
-    if (verify->inputs)
-        explicit_bzero(verify->inputs, VERIFY_PHOTOS * verify->input_values * sizeof(float));
+    spare_give(work->service->spare, verify->inputs, inputs_bytes(verify));
     if (verify->embeddings)
         explicit_bzero(verify->embeddings, VERIFY_PHOTOS *
                                                (size_t)work->version->card.embedding_length *
                                                sizeof(float));
-    free(verify->inputs);
     free(verify->embeddings);
 }
 

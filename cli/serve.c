@@ -26,6 +26,7 @@
 #include "model/network/network.h"
 #include "server/descriptors.h"
 #include "server/log.h"
+#include "server/spare.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -429,11 +430,12 @@ static void stop(struct server *server) {
 }
 
 /* Whatever is as large as a photograph or a pair's chips comes from mmap and goes back to the
- * kernel at once: on the heap, blocks of all sizes would leave holes that grow for hours. (glibc
- * raises its own threshold with each large block that is freed, and gives each thread an arena.) */
+ * kernel at once, or to server/spare.h: on the heap, blocks of all sizes would leave holes that
+ * grow for hours. (glibc raises its own threshold with each large block that is freed, and gives
+ * each thread an arena.) */
 static void settle_memory(void) {
     enum { KIB = 1024 };
-    mallopt(M_MMAP_THRESHOLD, 256 * KIB);
+    mallopt(M_MMAP_THRESHOLD, SPARE_BLOCK_MIN);
     mallopt(M_TRIM_THRESHOLD, 4096 * KIB);
     mallopt(M_ARENA_MAX, 4);
     json_use_our_memory();

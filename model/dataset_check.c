@@ -72,8 +72,8 @@ static enum status decode(struct check *check, const char *name, struct error *w
     if (status != STATUS_OK)
         return status;
     struct image image = {0};
-    if (image_decode((const uint8_t *)bytes, size, check->limits, LONG_SIDE_MIN, &image, why) !=
-        STATUS_OK)
+    if (image_decode((const uint8_t *)bytes, size, check->limits, LONG_SIDE_MIN, NULL, &image,
+                     why) != STATUS_OK)
         check->result->undecodable++;
     image_release(&image);
     free(bytes);

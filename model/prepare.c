@@ -18,12 +18,17 @@
 
 enum { PREPARE_PATH_MAX = 4096 };
 
+/* Kept of pixels: those of a photograph in usual proportions whose long side is just below twice
+ * what the detector wants, the most that is decoded; of 12 megapixels, also while it is turned. */
+enum { PIXELS_KEPT_BYTES = 8 * 1024 * 1024 };
+
 struct prepare_shared {
     struct face_shape *shape;
 };
 
 struct preparer {
     struct face_detector *detector;
+    struct spare *spare; /* of pixels */
     uint8_t *chip; /* (side, side, 3) of the last input asked for: the chip, or the frame's crop */
     uint32_t chip_side;
 };
@@ -59,8 +64,9 @@ struct preparer *preparer_create(const struct prepare_shared *shared) {
     if (!preparer)
         return NULL;
     preparer->detector = face_detector_create(shared->shape);
-    if (!preparer->detector) {
-        free(preparer);
+    preparer->spare = spare_create(PIXELS_KEPT_BYTES);
+    if (!preparer->detector || !preparer->spare) {
+        preparer_destroy(preparer);
         return NULL;
     }
     return preparer;
@@ -70,6 +76,7 @@ void preparer_destroy(struct preparer *preparer) {
     if (!preparer)
         return;
     face_detector_destroy(preparer->detector);
+    spare_destroy(preparer->spare);
     free(preparer->chip);
     free(preparer);
 }
@@ -100,7 +107,8 @@ static enum status cut_frame(const struct photograph *photo, const struct card_i
     if (seen->width == seen->info.width && seen->height == seen->info.height)
         return image_resize_crop(seen, short_side, input->side, rgb, err);
     struct image whole = {0};
-    enum status status = image_decode(photo->bytes, photo->size, photo->limits, 0, &whole, err);
+    enum status status =
+        image_decode(photo->bytes, photo->size, photo->limits, 0, seen->spare, &whole, err);
     if (!status)
         status = image_resize_crop(&whole, short_side, input->side, rgb, err);
     image_release(&whole);
@@ -146,7 +154,8 @@ enum status prepare_face(struct preparer *preparer, const struct card_input *inp
     uint64_t begun = clock_monotonic_us();
     struct photograph photo = {.bytes = bytes, .size = size, .limits = limits};
     struct image *image = &photo.image;
-    enum status status = image_decode(bytes, size, limits, FACE_LONG_SIDE, image, err);
+    enum status status =
+        image_decode(bytes, size, limits, FACE_LONG_SIDE, preparer->spare, image, err);
     uint64_t decoded = clock_monotonic_us();
     prepared->decode_us = decoded - begun;
     if (status) {

@@ -1,7 +1,10 @@
 /* Linked into a program with --wrap: the k-th allocation that our own code asks for from now on is
  * refused, once, whatever thread asks. Who wants that writes k into the file that
  * FACEPAIR_FAIL_ALLOCATION names (8 bytes, little-endian; 0: none); what stands there afterwards is
- * how many more there would have been to come: 0 and below, it has happened. */
+ * how many more there would have been to come: 0 and below, it has happened. Nothing is kept for
+ * the next request (server/spare.h), so that each asks for all that it needs. */
+#include "server/spare.h"
+
 #include <assert.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -24,6 +27,7 @@ WRAPPED(void *, aligned_alloc, (size_t alignment, size_t size))
 WRAPPED(char *, strdup, (const char *text))
 WRAPPED(char *, strndup, (const char *text, size_t size))
 WRAPPED(FILE *, open_memstream, (char **text, size_t *size))
+WRAPPED(struct spare *, spare_create, (size_t bytes_max))
 int __wrap_asprintf(char **text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static _Atomic int64_t *left;
@@ -69,6 +73,11 @@ char *__wrap_strndup(const char *text, size_t size) {
 
 FILE *__wrap_open_memstream(char **text, size_t *size) {
     return is_refused() ? NULL : __real_open_memstream(text, size);
+}
+
+struct spare *__wrap_spare_create(size_t bytes_max) {
+    (void)bytes_max;
+    return __real_spare_create(0);
 }
 
 int __wrap_asprintf(char **text, const char *format, ...) {

@@ -32,7 +32,8 @@ static void decode(const char *path, struct image *image) {
     check(file ? STATUS_OK : STATUS_INTERNAL, &err);
     size_t size = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
-    check(image_decode(bytes, size, &IMAGE_LIMITS_DEFAULT, FACE_LONG_SIDE, image, &err), &err);
+    check(image_decode(bytes, size, &IMAGE_LIMITS_DEFAULT, FACE_LONG_SIDE, NULL, image, &err),
+          &err);
 }
 
 int main(int argc, char **argv) {

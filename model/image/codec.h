@@ -10,7 +10,8 @@
  * decoded pixel of a WebP with alpha, and inside the libraries: libjpeg's coefficients of a
  * progressive file (2 bytes a sample, at most 8 a pixel), libwebp's decoder of a lossless file (4
  * bytes a pixel). The limits bound them all. What is ours is overwritten before it is freed; the
- * libraries free theirs without.
+ * libraries free theirs without. The rasters and the picture with alpha come from the caller's
+ * spare.
  */
 #ifndef FACEPAIR_MODEL_IMAGE_CODEC_H
 #define FACEPAIR_MODEL_IMAGE_CODEC_H
@@ -25,18 +26,20 @@ struct image_frame {
     unsigned orientation; /* EXIF 1 to 8; 1 where the file has none */
 };
 
-/* (height, width, 3), rows without padding; rgb from malloc. */
+/* (height, width, 3), rows without padding; rgb from `spare`, which may be NULL. */
 struct image_raster {
     uint32_t width, height;
     uint8_t *rgb;
+    struct spare *spare;
 };
 
 extern const char image_no_memory[]; /* the sentence of STATUS_INTERNAL */
 
-/* Allocates rgb for width × height. STATUS_INTERNAL without memory. */
+/* Allocates rgb for width × height from the raster's spare, all that it must have set.
+ * STATUS_INTERNAL without memory. */
 enum status image_raster_create(uint32_t width, uint32_t height, struct image_raster *raster,
                                 struct error *err);
-/* Overwrites and frees; a zeroed raster is allowed. */
+/* Overwrites and gives back; all but the spare is zeroed. A zeroed raster is allowed. */
 void image_raster_release(struct image_raster *raster);
 
 /* divisor: 1, 2, 4 or 8; the raster's sides are the frame's ÷ divisor, rounded up. */

@@ -6,8 +6,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 const char image_no_memory[] = "There is not enough memory to decode the image.";
 
@@ -20,19 +18,19 @@ const char *image_format_name(enum image_format format) {
 
 enum status image_raster_create(uint32_t width, uint32_t height, struct image_raster *raster,
                                 struct error *err) {
-    *raster = (struct image_raster){.width = width, .height = height};
+    raster->width = width;
+    raster->height = height;
+    raster->rgb = NULL;
     size_t pixels;
     if (width == 0 || height == 0 || __builtin_mul_overflow((size_t)width, height, &pixels) ||
-        pixels > SIZE_MAX / 3 || !(raster->rgb = malloc(pixels * 3)))
+        pixels > SIZE_MAX / 3 || !(raster->rgb = spare_take(raster->spare, pixels * 3)))
         return error_set(err, STATUS_INTERNAL, "%s", image_no_memory);
     return STATUS_OK;
 }
 
 void image_raster_release(struct image_raster *raster) {
-    if (raster->rgb)
-        explicit_bzero(raster->rgb, (size_t)raster->width * raster->height * 3);
-    free(raster->rgb);
-    *raster = (struct image_raster){0};
+    spare_give(raster->spare, raster->rgb, (size_t)raster->width * raster->height * 3);
+    *raster = (struct image_raster){.spare = raster->spare};
 }
 
 static enum status check_bytes(size_t size, const struct image_limits *limits, struct error *err) {
@@ -146,10 +144,11 @@ static enum status read_pixels(const uint8_t *bytes, size_t size, enum image_for
 }
 
 enum status image_decode(const uint8_t *bytes, size_t size, const struct image_limits *limits,
-                         uint32_t long_side_min, struct image *image, struct error *err) {
+                         uint32_t long_side_min, struct spare *spare, struct image *image,
+                         struct error *err) {
     enum image_format format;
     struct image_frame frame;
-    struct image_raster raster = {0};
+    struct image_raster raster = {.spare = spare};
     enum status status = read_frame(bytes, size, limits, &format, &frame, err);
     if (status != STATUS_OK)
         return status;
@@ -164,12 +163,13 @@ enum status image_decode(const uint8_t *bytes, size_t size, const struct image_l
     *image = (struct image){.info = info_of(format, &frame),
                             .width = raster.width,
                             .height = raster.height,
-                            .rgb = raster.rgb};
+                            .rgb = raster.rgb,
+                            .spare = spare};
     return STATUS_OK;
 }
 
 void image_release(struct image *image) {
-    struct image_raster raster = {image->width, image->height, image->rgb};
+    struct image_raster raster = {image->width, image->height, image->rgb, image->spare};
     image_raster_release(&raster);
     *image = (struct image){0};
 }

@@ -14,6 +14,7 @@
 #ifndef FACEPAIR_MODEL_IMAGE_IMAGE_H
 #define FACEPAIR_MODEL_IMAGE_IMAGE_H
 
+#include "server/spare.h"
 #include "server/status.h"
 
 #include <stddef.h>
@@ -44,6 +45,7 @@ struct image {
     struct image_info info;
     uint32_t width, height; /* decoded pixels, upright: info's sizes ÷ 1, 2, 4 or 8, rounded up */
     uint8_t *rgb;           /* (height, width, 3), rows without padding; owned */
+    struct spare *spare;    /* where rgb is from, and goes back to; borrowed; NULL: malloc */
 };
 
 const char *image_format_name(enum image_format format); /* "jpeg" "png" "webp" */
@@ -53,13 +55,15 @@ const char *image_format_name(enum image_format format); /* "jpeg" "png" "webp" 
 enum status image_probe(const uint8_t *bytes, size_t size, const struct image_limits *limits,
                         struct image_info *info, struct error *err);
 
-/* Decodes at the smallest scale whose long side is still ≥ long_side_min (0: full size). On
- * STATUS_OK the caller owns *image and gives it to image_release. A truncated file is
- * STATUS_INVALID_IMAGE, never a half-grey picture. */
+/* Decodes at the smallest scale whose long side is still ≥ long_side_min (0: full size), into
+ * memory of `spare` (NULL allowed), which must outlive the image. On STATUS_OK the caller owns
+ * *image and gives it to image_release. A truncated file is STATUS_INVALID_IMAGE, never a half-grey
+ * picture. */
 enum status image_decode(const uint8_t *bytes, size_t size, const struct image_limits *limits,
-                         uint32_t long_side_min, struct image *image, struct error *err);
+                         uint32_t long_side_min, struct spare *spare, struct image *image,
+                         struct error *err);
 
-/* Overwrites the pixels and frees them; a zeroed image is allowed. */
+/* Overwrites the pixels and gives their memory back; a zeroed image is allowed. */
 void image_release(struct image *image);
 
 #ifdef __cplusplus

@@ -76,7 +76,7 @@ static void copy_tile(const struct image_raster *source, uint32_t x0, uint32_t y
 
 static enum status exchange_axes(struct image_raster *raster, unsigned orientation,
                                  struct error *err) {
-    struct image_raster target;
+    struct image_raster target = {.spare = raster->spare};
     enum status status = image_raster_create(raster->height, raster->width, &target, err);
     if (status != STATUS_OK)
         return status;

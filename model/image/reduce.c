@@ -81,7 +81,7 @@ void image_reducer_add(struct image_reducer *reducer, const uint8_t *rgb) {
 
 enum status image_reduce(struct image_raster *raster, unsigned divisor, struct error *err) {
     struct image_reducer reducer;
-    struct image_raster target = {0};
+    struct image_raster target = {.spare = raster->spare};
     enum status status =
         image_reducer_open(raster->width, raster->height, divisor, &reducer, &target, err);
     if (status == STATUS_OK) {

@@ -6,7 +6,6 @@
  */
 #include "model/image/codec.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <webp/decode.h>
 
@@ -90,15 +89,14 @@ static enum status decode_over_white(const uint8_t *bytes, size_t size, bool shr
                                      struct image_raster *raster, bool *decoded,
                                      struct error *err) {
     size_t pixels = (size_t)raster->width * raster->height;
-    uint8_t *rgba = malloc(pixels * 4);
+    uint8_t *rgba = spare_take(raster->spare, pixels * 4);
     if (!rgba)
         return error_set(err, STATUS_INTERNAL, "%s", image_no_memory);
     *decoded = decode(bytes, size, raster, shrunk, MODE_RGBA, rgba);
     for (size_t i = 0; *decoded && i < pixels; i++)
         for (size_t c = 0; c < 3; c++)
             raster->rgb[i * 3 + c] = over_white(rgba[i * 4 + c], rgba[i * 4 + 3]);
-    explicit_bzero(rgba, pixels * 4);
-    free(rgba);
+    spare_give(raster->spare, rgba, pixels * 4);
     return STATUS_OK;
 }
 

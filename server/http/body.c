@@ -3,12 +3,14 @@
 #include <stdlib.h>
 
 enum status body_begin(struct http_request *request, struct error *err) {
+    struct spare *spare = request->listener->spare;
     if (request->body_kind == HTTP_BODY_JSON)
-        request->json.size_max = request->endpoint->body->json_bytes_max;
+        request->json =
+            (struct buffer){.size_max = request->endpoint->body->json_bytes_max, .spare = spare};
     if (request->body_kind != HTTP_BODY_MULTIPART)
         return STATUS_OK;
     request->multipart =
-        multipart_create(request->boundary, request->endpoint->body, request->declared);
+        multipart_create(request->boundary, request->endpoint->body, request->declared, spare);
     return request->multipart ? STATUS_OK : error_set(err, STATUS_INTERNAL, "Out of memory.");
 }
 

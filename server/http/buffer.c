@@ -1,6 +1,5 @@
 #include "server/http/buffer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { CAPACITY_LEAST = 256 };
@@ -18,7 +17,7 @@ static size_t capacity_for(const struct buffer *buffer, size_t needed, size_t hi
 
 /* Not realloc(): it would leave a copy of the bytes behind in freed memory. */
 static bool buffer_grow(struct buffer *buffer, size_t capacity) {
-    uint8_t *data = malloc(capacity);
+    uint8_t *data = spare_take(buffer->spare, capacity);
     if (!data)
         return false;
     size_t size = buffer->size;
@@ -46,9 +45,7 @@ enum buffer_outcome buffer_append(struct buffer *buffer, const uint8_t *data, si
 }
 
 void buffer_wipe(struct buffer *buffer) {
-    if (buffer->data)
-        explicit_bzero(buffer->data, buffer->size);
-    free(buffer->data);
+    spare_give(buffer->spare, buffer->data, buffer->size);
     buffer->data = NULL;
     buffer->size = buffer->capacity = 0;
 }

@@ -45,6 +45,9 @@ enum {
     HTTP_PARAMETER_MAX = 255,
     HTTP_SEGMENTS_MAX = 2, /* in braces, of one path */
     HTTP_QUERY_MAX = 8,    /* parameters, each of at most HTTP_PARAMETER_MAX bytes */
+    /* Kept of bodies that are done with: what a dozen pairs of ordinary photographs take, or one
+     * photograph of the largest. */
+    HTTP_BODIES_KEPT_BYTES = 16 * 1024 * 1024,
 };
 
 enum phase {
@@ -157,6 +160,7 @@ struct http_listener {
     LIST_HEAD(, connection) connections;
     size_t connections_count, accepted;
     struct clients *clients; /* NULL: no address has a limit */
+    struct spare *spare;     /* of bodies */
     unsigned sweeps;
     LIST_HEAD(, lingering) lingers;
     size_t lingers_count;

@@ -179,6 +179,7 @@ static void handles_open(struct http_listener *listener, int epoll_fd) {
 
 static void destroy(struct http_listener *listener) {
     clients_destroy(listener->clients);
+    spare_destroy(listener->spare);
     free(listener);
 }
 
@@ -205,7 +206,9 @@ enum status http_listener_start(const struct http_listener_options *options,
     listener->handshakes_fd = -1;
     listener->tls = tls_acquire(options->tls);
     int fd = options->bound ? options->bound : -1;
-    enum status status = clients_open(listener, err);
+    listener->spare = spare_create(HTTP_BODIES_KEPT_BYTES);
+    enum status status = listener->spare ? clients_open(listener, err)
+                                         : error_set(err, STATUS_INTERNAL, "Out of memory.");
     if (status == STATUS_OK && !options->bound)
         status = http_address_bind(options->address, &fd, err);
     if (status == STATUS_OK)

@@ -28,6 +28,7 @@ struct part {
 
 struct multipart {
     const struct http_body_limits *limits;
+    struct spare *spare;
     uint64_t declared, taken; /* bytes of the body */
     enum state state;
     char delimiter[4 + MULTIPART_BOUNDARY_MAX + 1];
@@ -45,7 +46,7 @@ struct multipart {
 };
 
 struct multipart *multipart_create(const char *boundary, const struct http_body_limits *limits,
-                                   uint64_t declared) {
+                                   uint64_t declared, struct spare *spare) {
     size_t size = strlen(boundary);
     assert(size >= 1 && size <= MULTIPART_BOUNDARY_MAX);
     struct multipart *multipart = calloc(1, sizeof *multipart);
@@ -58,6 +59,7 @@ struct multipart *multipart_create(const char *boundary, const struct http_body_
         return NULL;
     }
     multipart->limits = limits;
+    multipart->spare = spare;
     multipart->declared = declared;
     snprintf(multipart->delimiter, sizeof multipart->delimiter, "\r\n--%s", boundary);
     multipart->delimiter_size = strlen(multipart->delimiter);
@@ -185,6 +187,7 @@ static enum status part_begin(struct multipart *multipart, struct error *err) {
                       "quoted name.");
     multipart->parts_begun++;
     part->file = named_as_file(multipart->limits, part->name);
+    part->content.spare = multipart->spare;
     part->content.size_max =
         part->file ? multipart->limits->file_bytes_max : multipart->limits->field_bytes_max;
     multipart->state = CONTENT;

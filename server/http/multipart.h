@@ -10,6 +10,7 @@
 #define FACEPAIR_SERVER_HTTP_MULTIPART_H
 
 #include "server/http/request.h"
+#include "server/spare.h"
 #include "server/status.h"
 
 #include <stddef.h>
@@ -23,10 +24,11 @@ enum {
 
 struct multipart;
 
-/* `limits` is borrowed for the life of the parser; `declared` is the body's Content-Length, 0 when
- * unknown. NULL: out of memory. */
+/* `limits` is borrowed for the life of the parser, and so is `spare`, from which the parts' memory
+ * comes (NULL allowed); `declared` is the body's Content-Length, 0 when unknown. NULL: out of
+ * memory. */
 struct multipart *multipart_create(const char *boundary, const struct http_body_limits *limits,
-                                   uint64_t declared);
+                                   uint64_t declared, struct spare *spare);
 /* STATUS_INVALID_MULTIPART, STATUS_INVALID_FIELD (a field too long), STATUS_BODY_TOO_LARGE (a file
  * too large) or STATUS_INTERNAL (out of memory). After any of them the parser takes no more. */
 enum status multipart_feed(struct multipart *multipart, const uint8_t *data, size_t size,

@@ -46,7 +46,7 @@ static int measure(const char *path, const uint8_t *bytes, size_t size, uint32_t
     while (count < REPETITIONS_MAX && (count < 5 || spent < SECONDS_A_FILE * 1e3)) {
         image_release(&image);
         double start = thread_ms();
-        if (image_decode(bytes, size, &limits, long_side_min, &image, &err) != STATUS_OK) {
+        if (image_decode(bytes, size, &limits, long_side_min, NULL, &image, &err) != STATUS_OK) {
             fprintf(stderr, "bench_decode: %s: %s\n", path, err.detail);
             return 1;
         }

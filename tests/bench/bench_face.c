@@ -47,7 +47,7 @@ static bool decode(const char *path, struct image *image, struct error *err) {
     bool decoded = false;
     if (file && bytes) {
         size_t size = fread(bytes, 1, limits.bytes_max, file);
-        decoded = image_decode(bytes, size, &limits, FACE_LONG_SIDE, image, err) == STATUS_OK;
+        decoded = image_decode(bytes, size, &limits, FACE_LONG_SIDE, NULL, image, err) == STATUS_OK;
     } else {
         error_set(err, STATUS_INTERNAL, "cannot be read");
     }

@@ -95,7 +95,7 @@ static enum status look(struct search *search, const char *path, struct counts *
     enum status status = file_read(path, limits.bytes_max, &bytes, &size, err);
     if (status != STATUS_OK)
         return status;
-    status = image_decode((const uint8_t *)bytes, size, &limits, FACE_LONG_SIDE, &image, err);
+    status = image_decode((const uint8_t *)bytes, size, &limits, FACE_LONG_SIDE, NULL, &image, err);
     free(bytes);
     if (status == STATUS_OK)
         status = by_all_filters(search, &image, &found, &all, err);

@@ -28,7 +28,8 @@ static void decode(const uint8_t *bytes, size_t size) {
     struct error err;
     limits.pixels_max = 1 << 18;
     enum status probed = image_probe(bytes, size, &limits, &info, &err);
-    enum status status = image_decode(bytes, size, &limits, long_sides[size / 2 % 4], &image, &err);
+    enum status status =
+        image_decode(bytes, size, &limits, long_sides[size / 2 % 4], NULL, &image, &err);
     if (status == STATUS_OK) {
         volatile unsigned sum = sum_of(&image);
         (void)sum;

@@ -35,8 +35,8 @@ static void require(int condition) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2)
         return 0;
-    struct multipart *whole = multipart_create("B", &limits, size - 1);
-    struct multipart *cut = multipart_create("B", &limits, 0);
+    struct multipart *whole = multipart_create("B", &limits, size - 1, NULL);
+    struct multipart *cut = multipart_create("B", &limits, 0, NULL);
     require(whole && cut);
     enum status expected = read_in_steps(whole, data + 1, size - 1, size - 1);
     enum status status = read_in_steps(cut, data + 1, size - 1, 1 + data[0] % 32);

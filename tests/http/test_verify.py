@@ -1,10 +1,11 @@
 """POST /v1/verify on real photographs and the real network."""
 import json
+import pathlib
 import subprocess
 
 import contract
 import pytest
-from service import DATA, PHOTOS, PROGRAM, encoded, photo
+from service import DATA, PHOTOS, PROGRAM, Service, encoded, photo
 
 CARD = json.loads((DATA / "models" / "dlib-resnet" / "1" / "model.json").read_text())
 THRESHOLD = next(point["threshold"] for point in CARD["thresholds"]["values"] if point["fmr"] == 0.001)
@@ -52,6 +53,24 @@ def test_the_shipped_models_tell_how_sure_they_are(real, openapi, model, first, 
     assert (told["probability"] > 0.99) is verified and (told["probability"] < 0.01) is not verified
     assert (told["log_likelihood_ratio"] > 0) is verified
     assert told["model"]["metrics"]["roc_auc"] > 0.999
+
+
+def page_faults(service):
+    return int(pathlib.Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+@pytest.mark.skipif(b"__asan_init" in PROGRAM.read_bytes(), reason="a sanitizer's allocator keeps what is freed")
+def test_a_request_finds_the_memory_of_the_one_before():
+    """Bodies, pixels and chips have some 1,800 pages, which the kernel need not make each time."""
+    service = Service(PROGRAM, DATA, "--prepare-threads=1", "--no-trainer")
+    for _ in range(5):
+        assert service.verify(pair("obama.jpg", "obama.jpg")).status == 200
+    before = page_faults(service)
+    for _ in range(10):
+        assert service.verify(pair("obama.jpg", "obama.jpg")).status == 200
+    faults = page_faults(service) - before
+    assert service.stop() == 0
+    assert faults < 10 * 250
 
 
 def test_both_forms_of_the_body_get_the_same_answer(real):

@@ -64,7 +64,7 @@ static int transform(const char *photo, uint32_t side, double crop_pct, const ch
     uint8_t *rgb = malloc(levels + 1);
     if (!rgb || file_read(photo, PHOTO_BYTES_MAX, &bytes, &size, &err) != STATUS_OK)
         return failed(rgb ? err.detail : "out of memory");
-    if (image_decode((const uint8_t *)bytes, size, &limits, 0, &image, &err) != STATUS_OK ||
+    if (image_decode((const uint8_t *)bytes, size, &limits, 0, NULL, &image, &err) != STATUS_OK ||
         image_resize_crop(&image, (uint32_t)floor(side / crop_pct), side, rgb, &err) != STATUS_OK)
         return failed(err.detail);
     int code = write_all(out_path, rgb, levels);

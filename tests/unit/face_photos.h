@@ -55,7 +55,7 @@ static inline struct image decode_photo(const char *name, uint32_t long_side_min
     struct image image;
     memset(&image, 0, sizeof image);
     struct error err;
-    if (image_decode(bytes, size, &limits, long_side_min, &image, &err))
+    if (image_decode(bytes, size, &limits, long_side_min, NULL, &image, &err))
         fail_msg("%s: %s", name, err.detail);
     free(bytes);
     return image;

@@ -100,7 +100,7 @@ static inline void release_file(struct file *file) { free(file->bytes); }
 static inline enum status decode_file(const struct file *file, uint32_t long_side_min,
                                       struct image *image, struct error *err) {
     struct image_limits limits = IMAGE_LIMITS_DEFAULT;
-    return image_decode(file->bytes, file->size, &limits, long_side_min, image, err);
+    return image_decode(file->bytes, file->size, &limits, long_side_min, NULL, image, err);
 }
 
 /* Where `mark` first stands in the file. */

@@ -27,7 +27,7 @@ struct outcome {
 /* Feeds the body in pieces of `step` bytes, each from memory of exactly that size, so that a read
  * past its end shows under a sanitizer. */
 static struct outcome read_in_steps(const char *body, size_t size, size_t step) {
-    struct multipart *multipart = multipart_create("B", &limits, 0);
+    struct multipart *multipart = multipart_create("B", &limits, 0, NULL);
     struct outcome outcome = {.status = STATUS_OK};
     struct error err;
     for (size_t at = 0; at < size && outcome.status == STATUS_OK; at += step) {
@@ -187,7 +187,7 @@ static void files_and_fields_have_their_own_limits(void **state) {
 static void a_nul_is_a_byte_like_others(void **state) {
     (void)state;
     static const char body[] = PART("image1") "a\0b\r\n--B--\r\n";
-    struct multipart *multipart = multipart_create("B", &limits, sizeof body - 1);
+    struct multipart *multipart = multipart_create("B", &limits, sizeof body - 1, NULL);
     struct error err;
     assert_int_equal(multipart_feed(multipart, (const uint8_t *)body, sizeof body - 1, &err),
                      STATUS_OK);

@@ -39,7 +39,7 @@ static void assert_refused(const struct file *file, const struct image_limits *w
     struct image image;
     struct error err;
     assert_int_equal(image_probe(file->bytes, file->size, with, &info, &err), expected);
-    assert_int_equal(image_decode(file->bytes, file->size, with, 0, &image, &err), expected);
+    assert_int_equal(image_decode(file->bytes, file->size, with, 0, NULL, &image, &err), expected);
     if (!strstr(err.detail, words))
         fail_msg("\"%s\" does not say \"%s\"", err.detail, words);
 }

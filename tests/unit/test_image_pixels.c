@@ -168,6 +168,52 @@ static void a_released_image_is_empty_and_may_be_released_again(void **state) {
     release_file(&file);
 }
 
+/* Large enough that its memory goes round; no test image is. */
+static struct image decode_photograph(const struct file *file, struct spare *spare) {
+    struct image_limits limits = IMAGE_LIMITS_DEFAULT;
+    struct image image;
+    assert_int_equal(image_decode(file->bytes, file->size, &limits, 0, spare, &image, NULL),
+                     STATUS_OK);
+    return image;
+}
+
+static void a_photograph_is_the_same_in_the_memory_of_another(void **state) {
+    (void)state;
+    struct file first = read_test_image("../../examples/photos/obama.jpg");
+    struct file second = read_test_image("../../examples/photos/obama2.jpg");
+    struct spare *spare = spare_create(16 << 20);
+    struct image other = decode_photograph(&first, spare);
+    const uint8_t *memory = other.rgb;
+    image_release(&other);
+    struct image image = decode_photograph(&second, spare);
+    struct image alone = decode_photograph(&second, NULL);
+    assert_ptr_equal(image.rgb, memory);
+    assert_memory_equal(image.rgb, alone.rgb, (size_t)alone.width * alone.height * 3);
+    image_release(&image);
+    image_release(&alone);
+    spare_destroy(spare);
+    release_file(&first);
+    release_file(&second);
+}
+
+static void the_memory_of_a_photograph_that_is_cut_short_comes_back_overwritten(void **state) {
+    (void)state;
+    enum { PIXELS_BYTES = 910 * 1137 * 3 };
+    struct file file = read_test_image("../../examples/photos/obama.jpg");
+    struct image_limits limits = IMAGE_LIMITS_DEFAULT;
+    struct spare *spare = spare_create(16 << 20);
+    struct image image;
+    assert_int_equal(image_decode(file.bytes, file.size / 2, &limits, 0, spare, &image, NULL),
+                     STATUS_INVALID_IMAGE);
+    assert_true(spare_bytes(spare) >= PIXELS_BYTES);
+    uint8_t *pixels = spare_take(spare, PIXELS_BYTES);
+    for (size_t i = 0; i < PIXELS_BYTES; i++)
+        assert_int_equal(pixels[i], 0);
+    spare_give(spare, pixels, 0);
+    spare_destroy(spare);
+    release_file(&file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_file_gives_the_pixels_that_pil_reads),
@@ -177,6 +223,8 @@ int main(void) {
         cmocka_unit_test(the_probe_tells_format_and_upright_size),
         cmocka_unit_test(a_little_endian_exif_block_turns_the_picture_too),
         cmocka_unit_test(a_released_image_is_empty_and_may_be_released_again),
+        cmocka_unit_test(a_photograph_is_the_same_in_the_memory_of_another),
+        cmocka_unit_test(the_memory_of_a_photograph_that_is_cut_short_comes_back_overwritten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
