@@ -30,7 +30,7 @@ help:
 	$(LINE) 'make soak' '30 minutes at 70 % load (MINUTES=N)'
 	$(LINE) 'make parity-full' 'the notebook'"'"'s network of 64 million parameters against timm (downloads about 3 GB)'
 	$(LINE) 'make format' 'clang-format over the tree'
-	$(LINE) 'make lint' 'formatting check, shellcheck, cppcheck, clang-tidy (10 minutes)'
+	$(LINE) 'make lint' 'formatting check, shellcheck, cppcheck, clang-tidy (minutes)'
 	$(LINE) 'make install' 'to PREFIX=$(PREFIX) (below DESTDIR, when set)'
 
 setup:
