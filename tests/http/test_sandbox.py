@@ -54,6 +54,7 @@ def test_the_trainer_is_confined_too_and_the_first_to_go_when_memory_ends(start_
     assert pathlib.Path(f"/proc/{trainer}/oom_score_adj").read_text() == "1000\n"
     own = pathlib.Path("/proc/self/oom_score_adj").read_text()
     assert pathlib.Path(f"/proc/{service.process.pid}/oom_score_adj").read_text() == own
+    assert service.stop() == 0  # before its folder goes
 
 
 def promote(service, version):
