@@ -20,6 +20,9 @@ PROGRAM = BUILD / "facepair"
 STUB = BUILD / "tests" / "facepair-stub"
 DATA = pathlib.Path(os.environ.get("FACEPAIR_DATA", TREE / "data"))
 PHOTOS = TREE / "examples" / "photos"
+SANITIZED = STUB.exists() and b"__asan_init" in STUB.read_bytes()
+# Options of strace, under which a sanitizer's check for leaks does not work.
+LEAKS_UNCHECKED = ["-E", "ASAN_OPTIONS=detect_leaks=0"]
 # No test waits longer for anything: generous, for sanitizer builds on a busy machine.
 PATIENCE_S = int(os.environ.get("FACEPAIR_PATIENCE_S", "60"))
 

@@ -11,7 +11,7 @@ import pytest
 
 from data_sets import CALIBRATIONS, EVALUATIONS, FINE_TUNES, Admin
 from jobs import Jobs, wait_until
-from service import BUILD, DATA, PROGRAM, STUB, Service, write_stub_data
+from service import BUILD, DATA, LEAKS_UNCHECKED, PROGRAM, STUB, Service, write_stub_data
 from versions import Version, own_models
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
@@ -19,7 +19,7 @@ SENDS = ("sendto", "sendmsg", "write", "writev")
 RENAMES = ("rename", "renameat", "renameat2")
 SYNCS = ("fsync", "fdatasync", "syncfs")
 CALLS = ",".join((*SENDS, *RENAMES, *SYNCS, "openat", "pwrite64", "recvfrom"))
-STRACE = ("strace", "-f", "-y", "-s", "200", "-e", f"trace={CALLS}")
+STRACE = ("strace", *LEAKS_UNCHECKED, "-f", "-y", "-s", "200", "-e", f"trace={CALLS}")
 
 
 class Call(typing.NamedTuple):

@@ -8,7 +8,7 @@ import time
 import contract
 import pytest
 import yaml
-from service import DATA, PATIENCE_S, PROGRAM, STUB, TREE, Service, head, multipart, photo, read_answer, write_stub_data
+from service import DATA, PATIENCE_S, PROGRAM, SANITIZED, STUB, TREE, Service, head, multipart, photo, read_answer, write_stub_data
 from test_metrics import scrape, value
 from test_process import fails
 from versions import BROKEN, Version, scaled
@@ -472,7 +472,7 @@ def test_a_real_process_follows(real_service, real_data):
     assert follower.stop() == 0
 
 
-@pytest.mark.skipif(b"__asan_init" in PROGRAM.read_bytes(), reason="a sanitizer's allocator keeps what is freed")
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's allocator keeps what is freed")
 def test_a_version_takes_what_it_declares(real_data):
     """No more, and not so much less that the limit would mean nothing."""
     both = Service(PROGRAM, real_data, "--also-load=dlib-resnet@2")

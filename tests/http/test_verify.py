@@ -5,7 +5,7 @@ import subprocess
 
 import contract
 import pytest
-from service import DATA, PHOTOS, PROGRAM, Service, encoded, photo
+from service import DATA, PHOTOS, PROGRAM, SANITIZED, Service, encoded, photo
 
 CARD = json.loads((DATA / "models" / "dlib-resnet" / "1" / "model.json").read_text())
 THRESHOLD = next(point["threshold"] for point in CARD["thresholds"]["values"] if point["fmr"] == 0.001)
@@ -59,7 +59,7 @@ def page_faults(service):
     return int(pathlib.Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()[7])
 
 
-@pytest.mark.skipif(b"__asan_init" in PROGRAM.read_bytes(), reason="a sanitizer's allocator keeps what is freed")
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's allocator keeps what is freed")
 def test_a_request_finds_the_memory_of_the_one_before():
     """Bodies, pixels and chips have some 1,800 pages, which the kernel need not make each time."""
     service = Service(PROGRAM, DATA, "--prepare-threads=1", "--no-trainer")

@@ -6,8 +6,8 @@ usage: tests/load/overload.py [--build build] [--real] [--seconds 60] [--short]
 The capacity is what 32 clients are answered when each waits for its answer. Then three times as many requests fall due a second,
 whatever becomes of those before. Exits 1 unless 95 % of the capacity is answered with 200; the others are refused with 503 and
 nothing else, 99 % of them within 10 ms; 99 % of the answers with 200 come within twice the queue's time (--queue-ms); and the
-resident size keeps within 5 % of its median from a tenth of the run on. With --real the program on pairs of photographs, else the
-stub at 5 ms a face. --short judges no times.
+resident size keeps within 5 % of its median from a tenth of the run to its end. With --real the program on pairs of photographs,
+else the stub at 5 ms a face. --short judges no times.
 """
 import argparse
 import statistics
@@ -37,7 +37,7 @@ def main():
         left = service.stop()
     ok, refused = flood["ok"], flood["refused"]
     goodput = ok["count"] / flood["seconds"] / capacity
-    resident = [size for _, size, _ in sampled.samples][len(sampled.samples) // 10:]
+    resident = [size for at, size, _ in sampled.samples if arguments.seconds / 10 < at < arguments.seconds]
     median = statistics.median(resident)
     spread = max(abs(size - median) for size in resident) / median
     bars.say("exit code", left, "= 0", left == 0)
