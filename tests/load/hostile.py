@@ -3,7 +3,9 @@
 and framing changed. The real program decodes and detects. A run passes when the program lives, every answer is one that
 openapi.yaml allows, no connection is silent for longer than PATIENCE_S, and valid requests in between are answered as ever.
 
-usage: hostile.py [--build BUILD] [--requests N] [--seed N] [--clients N]      (`make chaos`: 40,000)
+usage: hostile.py [--build BUILD] [--requests N] [--seed N] [--clients N] [--first N]      (`make chaos`: 40,000)
+
+--first: begins with this one, to repeat some of the --requests that a seed stands for.
 """
 import argparse
 import collections
@@ -201,7 +203,7 @@ class Run:
         self.service, self.arguments = service, arguments
         self.photos = photographs()
         self.lock = threading.Lock()
-        self.next, self.counts, self.faults = 0, collections.Counter(), []
+        self.next, self.counts, self.faults = arguments.first, collections.Counter(), []
 
     def take(self):
         with self.lock:
@@ -234,6 +236,7 @@ def main():
     parser.add_argument("--requests", type=int, default=40000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--first", type=int, default=0)
     arguments = parser.parse_args()
     service = under_test.Service(arguments.build / "facepair", under_test.DATA, "--no-trainer")
     run = Run(service, arguments)
@@ -248,7 +251,7 @@ def main():
         print(f"{count:7} {name}")
     for number, kind, wrong in run.faults[:20]:
         print(f"request {number} of seed {arguments.seed} ({kind}): {wrong}")
-    print(f"{arguments.requests} requests, {len(run.faults)} faults, exit code {code}{', died' if died else ''}")
+    print(f"{sum(run.counts.values())} requests, {len(run.faults)} faults, exit code {code}{', died' if died else ''}")
     return 1 if run.faults or code or died else 0
 
 

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -376,9 +377,29 @@ unsigned fixture_release(struct fixture *fixture) {
     return count;
 }
 
-double fixture_metric(struct fixture *fixture, const char *series) {
+struct told { /* the text of the metrics, made on the loop's thread, whose work it is in the service
+               */
+    struct loop_message message;
+    struct metrics *metrics;
+    char *text;
+    sem_t done;
+};
+
+static void run_told(struct loop_message *message) {
+    struct told *told = (struct told *)message;
     size_t size;
-    char *text = metrics_text(fixture->metrics, &size), *save = NULL;
+    told->text = metrics_text(told->metrics, &size);
+    sem_post(&told->done);
+}
+
+double fixture_metric(struct fixture *fixture, const char *series) {
+    struct told told = {.message.run = run_told, .metrics = fixture->metrics};
+    sem_init(&told.done, 0, 0);
+    loop_post(fixture->loop, &told.message);
+    while (sem_wait(&told.done) != 0)
+        continue;
+    sem_destroy(&told.done);
+    char *text = told.text, *save = NULL;
     assert(text);
     double value = 0;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))

@@ -69,7 +69,8 @@ unsigned fixture_release(struct fixture *fixture);
 /* To the stream of GET /events, which there is; false: the client reads too slowly. */
 bool fixture_write(struct fixture *fixture, const char *text);
 void fixture_end(struct fixture *fixture);
-/* The value of a line of the metrics' text that begins with `series`, 0 when there is none. */
+/* The value of a line of the metrics' text that begins with `series`, 0 when there is none. The
+ * loop runs. */
 double fixture_metric(struct fixture *fixture, const char *series);
 bool eventually(bool (*condition)(struct fixture *), struct fixture *fixture); /* within 10 s */
 
