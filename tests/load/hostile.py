@@ -155,10 +155,10 @@ def converse(port, data):
                 try:
                     piece = connection.recv(65536)
                 except TimeoutError:
-                    if connection.gettimeout() == PATIENCE_S:
-                        return None
                     if text:  # answered, and the connection kept
                         return text
+                    if connection.gettimeout() == PATIENCE_S:
+                        return None
                     if asks_for_work(data):
                         connection.settimeout(PATIENCE_S)  # a busy machine: the whole request is there
                         continue
@@ -168,6 +168,7 @@ def converse(port, data):
                 if not piece:
                     return text
                 text += piece
+                connection.settimeout(SILENCE_S)
         except ConnectionError:
             return text
 
