@@ -55,21 +55,39 @@ static uint64_t prepare_us(const struct service *service, size_t photographs) {
     return (uint64_t)((double)photographs * service->prepare_us / service->prepare_threads);
 }
 
+/* Until an item of the version could be computed; under_way_us: of that, the batch being computed. */
+static uint64_t version_wait_us(const struct service *service, const struct model_version *version,
+                                uint64_t *under_way_us) {
+    return version->coming * atomic_load(&version->face_us) +
+           batcher_wait_us(service->batcher, version, under_way_us);
+}
+
+/* Of the version that waits least, as long as it is not known which one is meant. */
+static uint64_t network_wait_us(const struct service *service, const struct model_version *version,
+                                uint64_t *under_way_us) {
+    if (version)
+        return version_wait_us(service, version, under_way_us);
+    size_t count = registry_count(service->registry);
+    uint64_t least_us = count > 0 ? UINT64_MAX : 0;
+    for (size_t i = 0; i < count && least_us > 0; i++) {
+        uint64_t us = version_wait_us(service, registry_at(service->registry, i), under_way_us);
+        least_us = us < least_us ? us : least_us;
+    }
+    return least_us;
+}
+
 bool admission_in_time(const struct service *service, const struct model_version *version,
                        size_t photographs, uint64_t deadline_us) {
-    uint64_t under_way_us = 0, wait_us = prepare_us(service, photographs);
-    if (version)
-        wait_us += version->coming * atomic_load(&version->face_us) +
-                   batcher_wait_us(service->batcher, version, &under_way_us);
+    uint64_t under_way_us = 0, wait_us = prepare_us(service, photographs) +
+                                         network_wait_us(service, version, &under_way_us);
     return wait_us <= (uint64_t)service->options.limits.queue_ms * 1000 &&
            clock_monotonic_us() + wait_us + under_way_us < deadline_us;
 }
 
 unsigned admission_retry_after_s(const struct service *service,
                                  const struct model_version *version) {
-    uint64_t under_way_us = 0, us = prepare_us(service, queue_length(pool_queue(service->pool)));
-    if (version)
-        us += batcher_wait_us(service->batcher, version, &under_way_us);
+    uint64_t under_way_us = 0, us = prepare_us(service, queue_length(pool_queue(service->pool))) +
+                                    network_wait_us(service, version, &under_way_us);
     uint64_t seconds = (us + under_way_us + US_PER_S - 1) / US_PER_S;
     return seconds < 1 ? 1 : seconds < RETRY_AFTER_S_MAX ? (unsigned)seconds : RETRY_AFTER_S_MAX;
 }

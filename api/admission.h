@@ -6,9 +6,10 @@
  * may wait than limits.queue_ms, and a request whose turn would come after its deadline is refused
  * at once instead of being dropped later. Loop thread only.
  *
- * It is asked twice. From the header alone the memory, the places and the preparation are known;
- * which model version the request is for stands in its body, so the wait for the network is
- * looked at when that is there.
+ * It is asked twice. From the header the memory and the places are known, and the least that any
+ * published version has to wait: a request that no version would begin in time has its body dropped
+ * as it comes, unparsed, which is a tenth of the work of taking it. Which version it is for stands
+ * in its body, so that one's wait is looked at when the body is there.
  */
 #ifndef FACEPAIR_API_ADMISSION_H
 #define FACEPAIR_API_ADMISSION_H
@@ -28,11 +29,11 @@ size_t admission_bodies_bytes(const struct service_limits *limits);
 bool admission_has_room(const struct service *service, size_t tasks, size_t bytes);
 
 /* Whether a request would be begun in time when `photographs` are prepared before its own; version
- * NULL: not known yet. */
+ * NULL: not known yet, so the one that waits least. */
 bool admission_in_time(const struct service *service, const struct model_version *version,
                        size_t photographs, uint64_t deadline_us);
 /* Whole seconds until what waits now, in the pool and for the network of this version (NULL: of
- * none), is done, 1 to 60: for Retry-After. */
+ * the one that waits least), is done, 1 to 60: for Retry-After. */
 unsigned admission_retry_after_s(const struct service *service,
                                  const struct model_version *version);
 

@@ -56,8 +56,11 @@ static enum status admit(struct http_request *request, const struct work_kind *k
     size_t bytes = admission_body_bytes(request);
     if (!admission_has_room(service, kind->tasks, bytes))
         return error_set(err, STATUS_OVERLOADED, "no room for another request");
-    size_t ahead = kind->prepares ? queue_length(pool_queue(service->pool)) : 0;
-    if (!admission_in_time(service, NULL, ahead, deadline_us))
+    bool in_time =
+        kind->prepares
+            ? admission_in_time(service, NULL, queue_length(pool_queue(service->pool)), deadline_us)
+            : clock_monotonic_us() < deadline_us;
+    if (!in_time)
         return error_set(err, STATUS_OVERLOADED, "its turn would come too late");
     struct work *work = create(kind);
     if (!work)

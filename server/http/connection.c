@@ -95,11 +95,12 @@ static void connection_started(struct http_listener *listener, struct MHD_Connec
         return; /* exchange_begin() finds no record and the connection is closed */
     connection->listener = listener;
     connection->mhd = mhd;
-    connection->turn = (unsigned)(listener->accepted % HTTP_SWEEP_TURNS);
     connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->began_us = clock_monotonic_us();
     note_peer(connection, mhd);
     LIST_INSERT_HEAD(&listener->connections, connection, entry);
+    LIST_INSERT_HEAD(&listener->turns[listener->accepted % HTTP_SWEEP_TURNS], connection,
+                     turn_entry);
     listener->connections_count++;
     if (listener->tls)
         tls_begin(connection);
@@ -110,6 +111,7 @@ static void connection_closed(struct http_listener *listener, struct connection 
     if (!connection)
         return;
     LIST_REMOVE(connection, entry);
+    LIST_REMOVE(connection, turn_entry);
     listener->connections_count--;
     if (connection->tls && !connection->greeted && !connection->given_up)
         listener_rejected(listener, "handshake");
@@ -193,15 +195,19 @@ static bool kernel_tells(const struct connection *connection, struct tcp_info *i
     return getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
 }
 
-/* A connection whose request is suspended: has the client gone? */
-static void look_while_suspended(struct connection *connection) {
-    struct http_request *request = connection->request;
+static bool is_being_read(const struct connection *connection) {
+    return !connection->request || connection->request->phase < PHASE_APPLICATION;
+}
+
+/* Has the client of a suspended request gone? */
+static void look_while_suspended(struct http_request *request) {
+    struct connection *connection = request->connection;
     struct tcp_info info;
-    if (request->client_left || !kernel_tells(connection, &info) ||
-        info.tcpi_state == TCP_ESTABLISHED)
+    if (connection->given_up || is_being_read(connection) || request->client_left ||
+        !kernel_tells(connection, &info) || info.tcpi_state == TCP_ESTABLISHED)
         return;
     request->client_left = true;
-    listener_rejected(connection->listener, "client_left");
+    listener_rejected(request->listener, "client_left");
     if (request->endpoint->abandon)
         request->endpoint->abandon(request);
 }
@@ -229,22 +235,17 @@ static bool header_overdue(const struct connection *connection, uint64_t now_us)
                       connection->listener->options.header_ms_max * 1000ull);
 }
 
-static bool is_being_read(const struct connection *connection) {
-    return !connection->request || connection->request->phase < PHASE_APPLICATION;
-}
-
 void connection_sweep(struct http_listener *listener, uint64_t now_us) {
+    struct http_request *request, *next;
+    for (request = LIST_FIRST(&listener->suspended); request; request = next) {
+        next = LIST_NEXT(request, suspended_entry); /* to be abandoned may resume it */
+        look_while_suspended(request);
+    }
     struct connection *connection;
-    unsigned turn = listener->sweeps++ % HTTP_SWEEP_TURNS;
-    LIST_FOREACH(connection, &listener->connections, entry) {
+    LIST_FOREACH(connection, &listener->turns[listener->sweeps++ % HTTP_SWEEP_TURNS], turn_entry) {
         if (connection->given_up)
             continue;
-        bool read = is_being_read(connection);
-        if (!read && connection->request->suspended)
-            look_while_suspended(connection);
-        if (connection->turn != turn)
-            continue;
-        if (read)
+        if (is_being_read(connection))
             look_while_read(connection, now_us);
         bool overdue = connection->request ? request_overdue(connection->request, now_us)
                                            : header_overdue(connection, now_us);

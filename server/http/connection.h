@@ -66,6 +66,7 @@ struct query_parameter {
 };
 
 struct http_request {
+    LIST_ENTRY(http_request) suspended_entry;
     struct http_listener *listener;
     struct connection *connection;
     struct MHD_Connection *mhd;
@@ -114,14 +115,13 @@ struct http_request {
 };
 
 struct connection {
-    LIST_ENTRY(connection) entry;
+    LIST_ENTRY(connection) entry, turn_entry;
     struct http_listener *listener;
     struct MHD_Connection *mhd;
     struct http_request *request; /* NULL between requests */
     int fd;
     struct ip address;
     bool counted;           /* among those of its address */
-    unsigned turn;          /* the sweep that looks at it, below HTTP_SWEEP_TURNS */
     uint64_t began_us;      /* when the header that is awaited began; 0: not yet */
     uint64_t idle_since_us; /* when the last exchange ended */
     bool given_up;          /* past a deadline and shut down */
@@ -157,7 +157,8 @@ struct http_listener {
     unsigned idle_polls;
     unsigned handles; /* uv handles and records that are still open */
     bool stopped;
-    LIST_HEAD(, connection) connections;
+    LIST_HEAD(, connection) connections, turns[HTTP_SWEEP_TURNS]; /* each in one of these too */
+    LIST_HEAD(, http_request) suspended;
     size_t connections_count, accepted;
     struct clients *clients; /* NULL: no address has a limit */
     struct spare *spare;     /* of bodies */
@@ -220,6 +221,10 @@ enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *mhd, const cha
                                 size_t *size, void **request);
 void exchange_completed(void *cls, struct MHD_Connection *mhd, void **request,
                         enum MHD_RequestTerminationCode code);
+/* libmicrohttpd leaves the request's connection alone until it is resumed; meanwhile the sweep
+ * looks whether its client is still there. */
+void exchange_suspend(struct http_request *request);
+void exchange_resume(struct http_request *request);
 
 /* request.c */
 void http_request_identify(struct http_request *request); /* its X-Request-Id */

@@ -38,6 +38,19 @@ void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *mhd) {
     return request;
 }
 
+void exchange_suspend(struct http_request *request) {
+    request->suspended = true;
+    LIST_INSERT_HEAD(&request->listener->suspended, request, suspended_entry);
+    MHD_suspend_connection(request->mhd);
+}
+
+void exchange_resume(struct http_request *request) {
+    request->suspended = false;
+    LIST_REMOVE(request, suspended_entry);
+    MHD_resume_connection(request->mhd);
+    listener_wake(request->listener);
+}
+
 /* Hands the answer to libmicrohttpd. */
 static enum MHD_Result answer(struct http_request *request) {
     request->phase = PHASE_ANSWER;
@@ -132,9 +145,8 @@ static size_t stream_arrived(struct http_request *request, const char *data, siz
     if (request->replied)
         return size;
     if (taken < size) {
-        request->suspended = true;
         request->full_since_us = request->piece_us;
-        MHD_suspend_connection(request->mhd);
+        exchange_suspend(request);
     }
     return taken;
 }
@@ -145,9 +157,7 @@ void http_request_continue(struct http_request *request) {
     uint64_t now_us = clock_monotonic_us();
     request->full_us += now_us - request->full_since_us;
     request->piece_us = now_us;
-    request->suspended = false;
-    MHD_resume_connection(request->mhd);
-    listener_wake(request->listener);
+    exchange_resume(request);
 }
 
 static enum MHD_Result end_arrived(struct http_request *request) {
@@ -169,8 +179,7 @@ static enum MHD_Result end_arrived(struct http_request *request) {
     if (request->replied)
         return request->response ? answer(request) : MHD_NO;
     assert(request->suspend_wanted && "finish replies or suspends");
-    request->suspended = true;
-    MHD_suspend_connection(request->mhd);
+    exchange_suspend(request);
     return MHD_YES;
 }
 

@@ -280,9 +280,7 @@ static void on_closed(uv_handle_t *handle) { listener_handle_closed(handle->data
 void http_listener_stop(struct http_listener *listener) {
     if (!listener)
         return;
-    struct connection *connection;
-    LIST_FOREACH(connection, &listener->connections, entry)
-    assert(!connection->request || !connection->request->suspended);
+    assert(LIST_EMPTY(&listener->suspended));
     listener->stopped = true;
     uv_close((uv_handle_t *)&listener->poll, on_closed);
     uv_close((uv_handle_t *)&listener->timer, on_closed);

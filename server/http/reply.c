@@ -66,11 +66,8 @@ void reply_made(struct http_request *request, struct MHD_Response *response, int
     request->response_status = (unsigned)status;
     if (response)
         set_headers(request, content_type, headers);
-    if (!request->suspended || is_early(request))
-        return;
-    request->suspended = false;
-    MHD_resume_connection(request->mhd);
-    listener_wake(request->listener);
+    if (request->suspended && !is_early(request))
+        exchange_resume(request);
 }
 
 /* All answers but streams: the body is at hand. */

@@ -28,8 +28,7 @@ static ssize_t give(void *cls, uint64_t position, char *to, size_t room) {
     if (left == 0 && (stream->ended || !stream->request))
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (left == 0) {
-        stream->request->suspended = true;
-        MHD_suspend_connection(stream->request->mhd);
+        exchange_suspend(stream->request);
         return 0;
     }
     size_t size = left < room ? left : room;
@@ -53,11 +52,8 @@ void stream_detach(struct http_request *request) {
 }
 
 static void wake(struct http_request *request) {
-    if (request->phase != PHASE_ANSWER || !request->suspended)
-        return;
-    request->suspended = false;
-    MHD_resume_connection(request->mhd);
-    listener_wake(request->listener);
+    if (request->phase == PHASE_ANSWER && request->suspended)
+        exchange_resume(request);
 }
 
 static struct MHD_Response *create(struct http_request *request, size_t bytes_max) {

@@ -242,9 +242,10 @@ static bool over(const struct flood *flood, uint64_t now) {
     return now >= flood->end_us || (flood->most && flood->sent_count >= flood->most);
 }
 
+/* Request number n, from 0, falls due n / rate seconds after the beginning. */
 static void send_what_is_due(struct flood *flood, uint64_t now) {
     if (flood->rate > 0) {
-        uint64_t due = (uint64_t)((double)(now - flood->begun_us) / 1e6 * flood->rate);
+        uint64_t due = 1 + (uint64_t)((double)(now - flood->begun_us) / 1e6 * flood->rate);
         flood->due_count = due > flood->due_count ? due : flood->due_count;
         while (flood->sent_count < flood->due_count && flood->idle_count > 0)
             begin(flood,
@@ -278,7 +279,7 @@ static void run(struct flood *flood) {
         send_what_is_due(flood, now);
         uint64_t next =
             flood->rate > 0 && flood->idle_count > 0
-                ? flood->begun_us + (uint64_t)((double)(flood->due_count + 1) / flood->rate * 1e6)
+                ? flood->begun_us + (uint64_t)((double)flood->due_count / flood->rate * 1e6)
                 : now + 100000;
         now = clock_monotonic_us();
         turn(flood, next > now ? next - now : 0);

@@ -34,6 +34,7 @@ class Flooded:
         self.folder = tempfile.TemporaryDirectory()
         data = load.TREE / "data" if self.real else load.small_model(pathlib.Path(self.folder.name))
         program = self.build / ("facepair" if self.real else "tests/facepair-stub")
+        self.sanitized = b"__asan_init" in program.read_bytes()
         self.log = tempfile.TemporaryFile()
         self.command = [str(program), "serve", "--data", str(data), *self.options]
         self.start()
@@ -141,13 +142,13 @@ class Sampled:
 
 
 class Bars:
-    """Figures beside what they must keep to; those of time only where `timed`."""
+    """Figures beside what they must keep to; those of time count only where `timed`, none that is not `judged`."""
 
     def __init__(self, timed):
         self.timed, self.failed = timed, False
 
-    def say(self, what, figure, bar, kept, timed=False):
-        counts = self.timed or not timed
+    def say(self, what, figure, bar, kept, timed=False, judged=True):
+        counts = judged and (self.timed or not timed)
         self.failed |= counts and not kept
         print(f"{what:<58} {figure:>16}   {bar:<24} {'kept' if kept else 'MISSED' if counts else '(not judged)'}", flush=True)
 
