@@ -1,10 +1,11 @@
 """Who is refused for want of time or memory, and when: 503 at once, instead of an answer or a 504 that comes too late."""
 import os
+import socket
 import threading
 import time
 
 import pytest
-from service import PATIENCE_S, head, multipart, read_answer
+from service import PATIENCE_S, head, multipart, read_answer, write_stub_data
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
 SLOW = [("image1", b"STUB:slow 1"), ("image2", b"STUB:slow 2")]  # 50 ms each
@@ -26,6 +27,15 @@ def behind_one_that_hangs(service, crowd, others):
     for _ in range(others):
         crowd.send(service.verify, SLOW)
     wait_for_metric(service, b'facepair_queue_length{queue="prepare"} %d\n' % (2 * others + 1))
+
+
+def asked_before_the_body(service, *lines):
+    """The answer to a client that waits for leave to send its pair; None: it has leave."""
+    _, content_type = multipart(PAIR)
+    with service.connect() as connection:
+        connection.sendall(head(service, [f"Content-Type: {content_type}", "Content-Length: 1000", "Expect: 100-continue", *lines]))
+        leave = connection.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 100"
+        return None if leave else read_answer(connection)
 
 
 class Crowd:
@@ -51,6 +61,12 @@ def crowd():
     crowd.leave()
 
 
+@pytest.fixture(scope="module")
+def one_model(tmp_path_factory):
+    """How long a face takes is measured of each model at the start, which lasts where the network is slow."""
+    return write_stub_data(tmp_path_factory.mktemp("one") / "data", dlib_resnet={})
+
+
 def three_pairs_at_the_network(service, crowd):
     """One is computed, for 3 s, and two wait."""
     crowd.send(service.verify, [("image1", b"STUB:network_hang"), ("image2", b"second")])
@@ -61,8 +77,8 @@ def three_pairs_at_the_network(service, crowd):
         wait_for_metric(service, b'facepair_queue_length{queue="embed"} %d\n' % waiting)
 
 
-def test_more_work_than_may_wait_is_refused_at_once(start_stub, crowd):
-    service = start_stub("--queue-ms=2000", FACEPAIR_STUB_FACE_US="600000")
+def test_more_work_than_may_wait_is_refused_at_once(start_stub, one_model, crowd):
+    service = start_stub("--queue-ms=2000", data=one_model, FACEPAIR_STUB_FACE_US="600000")
     three_pairs_at_the_network(service, crowd)
     refused = service.verify(PAIR)
     assert (refused.status, refused.json["code"]) == (503, "overloaded")
@@ -70,8 +86,8 @@ def test_more_work_than_may_wait_is_refused_at_once(start_stub, crowd):
     assert crowd.leave() == [200] * 3
 
 
-def test_what_would_be_late_is_refused_instead_of_waiting_for_its_504(start_stub, crowd):
-    service = start_stub("--queue-ms=60000", FACEPAIR_STUB_FACE_US="300000")
+def test_what_would_be_late_is_refused_instead_of_waiting_for_its_504(start_stub, one_model, crowd):
+    service = start_stub("--queue-ms=60000", data=one_model, FACEPAIR_STUB_FACE_US="300000")
     three_pairs_at_the_network(service, crowd)
     assert service.verify(PAIR, X_Request_Timeout_Ms=1100).json["code"] == "overloaded"
     assert crowd.leave() == [200] * 3
@@ -87,12 +103,23 @@ def test_the_work_of_other_versions_does_not_count_as_ones_own(start_stub, crowd
 def test_a_crowd_at_the_preparation_is_told_before_the_body_is_sent(start_stub, crowd):
     service = start_stub("--queue-ms=60000", "--prepare-threads=1")
     behind_one_that_hangs(service, crowd, others=9)  # 950 ms of work
-    _, content_type = multipart(PAIR)
-    with service.connect() as connection:
-        connection.sendall(head(service, [f"Content-Type: {content_type}", "Content-Length: 1000", "Expect: 100-continue",
-                                          "X-Request-Timeout-Ms: 200"]))
-        answer = read_answer(connection)
+    answer = asked_before_the_body(service, "X-Request-Timeout-Ms: 200")
     assert (answer.status, answer.json["code"], answer.headers["Connection"]) == (503, "overloaded", "close")
+
+
+def test_a_crowd_at_the_network_is_told_before_the_body_is_sent(start_stub, one_model, crowd):
+    service = start_stub("--queue-ms=2000", data=one_model, FACEPAIR_STUB_FACE_US="600000")
+    three_pairs_at_the_network(service, crowd)
+    answer = asked_before_the_body(service)
+    assert (answer.status, answer.json["code"], answer.headers["Connection"]) == (503, "overloaded", "close")
+    assert 3 <= int(answer.headers["Retry-After"]) <= 4
+    assert crowd.leave() == [200] * 3
+
+
+def test_a_crowd_of_one_version_does_not_keep_the_others_bodies_out(start_stub, crowd):
+    service = start_stub("--queue-ms=2000", FACEPAIR_STUB_SLOW_MODEL="dlib-resnet", FACEPAIR_STUB_FACE_US="600000")
+    three_pairs_at_the_network(service, crowd)
+    assert asked_before_the_body(service) is None
 
 
 def test_photographs_to_come_of_other_requests_count_for_a_request_of_many(start_stub, crowd):
