@@ -1,5 +1,5 @@
-/* A tiny application behind a real listener on 127.0.0.1, its loop in a thread of its own, and a
- * client made of plain sockets, for the tests of server/http.
+/* A tiny application behind a real listener on 127.0.0.1, its loop in a thread of its own, for the
+ * tests of server/http; tests/unit/http_client.h asks it.
  *
  *     GET  /livez            "ok" (a probe)
  *     GET  /items/{item}     the item
@@ -15,6 +15,7 @@
 
 #include "server/http/listener.h"
 #include "server/http/reply.h"
+#include "tests/unit/http_client.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -74,24 +75,9 @@ void fixture_end(struct fixture *fixture);
 double fixture_metric(struct fixture *fixture, const char *series);
 bool eventually(bool (*condition)(struct fixture *), struct fixture *fixture); /* within 10 s */
 
-/* ---- the client ---- */
-struct response {
-    int status; /* 0: the connection ended before an answer */
-    char head[4096];
-    char body[4096]; /* its beginning */
-    size_t body_size;
-};
-
-int client_connect(const struct fixture *fixture);
-bool client_send(int fd, const void *bytes, size_t size); /* false: the server has closed */
-void client_say(int fd, const char *text);
-/* The next answer on the connection; `head_only` for the answer to HEAD. */
-void client_read(int fd, struct response *response, bool head_only);
-bool client_ended(int fd); /* the server closes without another byte, within 10 s */
-/* The value of a header of the answer into `value`; "" when absent. */
-const char *response_header(const struct response *response, const char *name, char *value,
-                            size_t value_size);
-/* Connects, says `text`, reads one answer, closes. */
-void client_ask(const struct fixture *fixture, const char *text, struct response *response);
+/* http_fixture_application.c */
+extern const struct http_endpoint *const fixture_endpoints[];
+void fixture_reply_problem(struct http_request *request, enum status status,
+                           const struct error *err);
 
 #endif

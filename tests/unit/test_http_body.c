@@ -77,7 +77,7 @@ static void assert_still_usable(int fd) {
 
 static void parts_reach_the_application(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     say_declared(fd, "/upload", MULTIPART, strlen(SMALL));
     client_say(fd, SMALL);
     client_read(fd, &response, false);
@@ -89,7 +89,7 @@ static void parts_reach_the_application(void **state) {
 
 static void one_byte_at_a_time_is_the_same(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     char text[1024];
     int size = snprintf(text, sizeof text, UPLOAD MULTIPART "Content-Length: %zu\r\n\r\n" SMALL,
                         strlen(SMALL));
@@ -104,7 +104,7 @@ static void one_byte_at_a_time_is_the_same(void **state) {
 
 static void chunks_are_the_same(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, UPLOAD MULTIPART "Transfer-Encoding: chunked\r\n\r\n");
     for (const char *at = SMALL; *at; at++) {
         char chunk[16];
@@ -119,7 +119,7 @@ static void chunks_are_the_same(void **state) {
 
 static void a_large_file_arrives_whole(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     size_t body = strlen(PART("image1")) + FIXTURE_FILE_MAX + strlen("\r\n--B--\r\n");
     say_declared(fd, "/upload", MULTIPART, body);
     client_say(fd, PART("image1"));
@@ -134,7 +134,7 @@ static void a_large_file_arrives_whole(void **state) {
 
 static void a_file_past_its_limit_is_413_after_the_body(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     size_t body = strlen(PART("image1")) + FIXTURE_FILE_MAX + 1 + strlen("\r\n--B--\r\n");
     say_declared(fd, "/upload", MULTIPART, body);
     client_say(fd, PART("image1"));
@@ -148,7 +148,7 @@ static void a_file_past_its_limit_is_413_after_the_body(void **state) {
 
 static void broken_multipart_is_400_and_the_connection_goes_on(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     static const char body[] = PART("image1") "abc\r\n--Bx--\r\n";
     say_declared(fd, "/upload", MULTIPART, strlen(body));
     client_say(fd, body);
@@ -159,15 +159,15 @@ static void broken_multipart_is_400_and_the_connection_goes_on(void **state) {
 
 static void an_empty_body_is_invalid_multipart(void **state) {
     (void)state;
-    client_ask(&fixture, UPLOAD MULTIPART "Content-Length: 0\r\n\r\n", &response);
+    client_ask(fixture.port, UPLOAD MULTIPART "Content-Length: 0\r\n\r\n", &response);
     assert_problem(400, "invalid_multipart");
-    client_ask(&fixture, UPLOAD MULTIPART "\r\n", &response);
+    client_ask(fixture.port, UPLOAD MULTIPART "\r\n", &response);
     assert_problem(400, "invalid_multipart");
 }
 
 static void a_body_where_none_is_taken_is_413(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, "GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc");
     client_read(fd, &response, false);
     assert_problem(413, "body_too_large");
@@ -176,7 +176,7 @@ static void a_body_where_none_is_taken_is_413(void **state) {
 
 static void a_small_refused_body_is_read_first_and_the_connection_goes_on(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     say_declared(fd, "/denied", MULTIPART, 2 * 1024 * 1024);
     send_zeros(fd, 2 * 1024 * 1024);
     client_read(fd, &response, false);
@@ -189,7 +189,7 @@ static void a_small_refused_body_is_read_first_and_the_connection_goes_on(void *
 /* The client sends all of its body before it reads: the answer must survive that. */
 static void a_large_declared_body_is_answered_at_once_and_the_answer_survives(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     say_declared(fd, "/upload", MULTIPART, 20 * 1000 * 1000);
     assert_true(send_zeros(fd, 20 * 1000 * 1000)); /* without a reset */
     client_read(fd, &response, false);
@@ -201,12 +201,12 @@ static void a_large_declared_body_is_answered_at_once_and_the_answer_survives(vo
 
 static void an_answer_does_not_wait_for_a_body_held_back(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, UPLOAD MULTIPART "Expect: 100-continue\r\nContent-Length: 30000000\r\n\r\n");
     client_read(fd, &response, false);
     assert_problem(413, "body_too_large");
     close(fd);
-    fd = client_connect(&fixture);
+    fd = client_connect(fixture.port);
     client_say(fd, "POST /denied HTTP/1.1\r\nHost: localhost\r\n" MULTIPART
                    "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n");
     client_read(fd, &response, false);
@@ -216,7 +216,7 @@ static void an_answer_does_not_wait_for_a_body_held_back(void **state) {
 
 static void a_body_that_is_expected_is_asked_for(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, UPLOAD JSON "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     client_read(fd, &response, true);
     assert_int_equal(response.status, 100);
@@ -230,7 +230,7 @@ static void a_chunked_body_past_its_limit_is_413_when_it_ends(void **state) {
     (void)state;
     static const char *const types[] = {MULTIPART, JSON};
     for (size_t i = 0; i < 2; i++) {
-        int fd = client_connect(&fixture);
+        int fd = client_connect(fixture.port);
         client_say(fd, UPLOAD);
         client_say(fd, types[i]);
         client_say(fd, "Transfer-Encoding: chunked\r\n\r\n");
@@ -244,7 +244,7 @@ static void a_chunked_body_past_its_limit_is_413_when_it_ends(void **state) {
 
 static void a_chunked_body_that_never_ends_is_cut_off(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, UPLOAD JSON "Transfer-Encoding: chunked\r\n\r\n");
     send_zero_chunks(fd, FIXTURE_MULTIPART_MAX + 1024 * 1024);
     assert_true(client_ended(fd));
@@ -253,7 +253,7 @@ static void a_chunked_body_that_never_ends_is_cut_off(void **state) {
 
 static void a_refused_chunked_body_is_answered_at_once(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, "POST /nothing HTTP/1.1\r\nHost: localhost\r\n"
                    "Transfer-Encoding: chunked\r\n\r\n");
     client_read(fd, &response, false);
@@ -264,7 +264,7 @@ static void a_refused_chunked_body_is_answered_at_once(void **state) {
 
 static void json_up_to_its_limit_is_kept(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     say_declared(fd, "/upload", JSON, FIXTURE_JSON_MAX);
     send_zeros(fd, FIXTURE_JSON_MAX);
     client_read(fd, &response, false);

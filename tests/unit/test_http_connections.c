@@ -62,7 +62,7 @@ static void assert_live(int fd) {
 
 static void a_connection_serves_many_requests(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     for (int i = 0; i < 1000; i++)
         assert_live(fd);
     close(fd);
@@ -71,7 +71,7 @@ static void a_connection_serves_many_requests(void **state) {
 
 static void pipelined_requests_are_answered_in_order(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     char text[4096] = "";
     for (int i = 0; i < 20; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text),
@@ -87,7 +87,7 @@ static void pipelined_requests_are_answered_in_order(void **state) {
 
 static void a_request_behind_a_waiting_one_waits_too(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, WAIT LIVE);
     assert_true(eventually(one_waits, &fixture));
     fixture_release(&fixture);
@@ -100,7 +100,7 @@ static void a_request_behind_a_waiting_one_waits_too(void **state) {
 
 static void http10_is_closed_after_the_answer(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, "GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n");
     char text[1024] = "";
     size_t size = 0;
@@ -114,7 +114,7 @@ static void http10_is_closed_after_the_answer(void **state) {
 
 static void a_client_that_has_said_its_last_is_answered_and_closed(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, LIVE);
     shutdown(fd, SHUT_WR);
     client_read(fd, &response, false);
@@ -127,7 +127,7 @@ static void uploads_that_are_broken_off_are_noticed(void **state) {
     (void)state;
     static const char zeros[200 * 1000];
     for (int i = 0; i < 50; i++) {
-        int fd = client_connect(&fixture);
+        int fd = client_connect(fixture.port);
         client_say(fd, "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
                        "Content-Type: application/json\r\n\r\n");
         client_send(fd, zeros, sizeof zeros);
@@ -141,7 +141,7 @@ static void uploads_that_are_broken_off_are_noticed(void **state) {
 static void answer_all_at_once(unsigned count) {
     int *fds = calloc(count, sizeof *fds);
     for (unsigned i = 0; i < count; i++)
-        fds[i] = client_connect(&fixture);
+        fds[i] = client_connect(fixture.port);
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < count; i++)
             client_say(fds[i], LIVE);
@@ -185,7 +185,7 @@ static void connections_512(void **state) {
 
 static void a_connection_past_the_limit_waits_for_its_turn(void **state) {
     (void)state;
-    int first = client_connect(&fixture), second = client_connect(&fixture);
+    int first = client_connect(fixture.port), second = client_connect(fixture.port);
     assert_live(first);
     client_say(second, LIVE);
     close(first);
@@ -196,7 +196,7 @@ static void a_connection_past_the_limit_waits_for_its_turn(void **state) {
 
 static void a_suspended_request_is_answered_from_another_thread(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, WAIT);
     assert_true(eventually(one_waits, &fixture));
     assert_int_equal((int)fixture_metric(&fixture, "facepair_http_in_flight"), 1);
@@ -210,7 +210,7 @@ static void a_suspended_request_is_answered_from_another_thread(void **state) {
 
 static void a_client_that_leaves_while_suspended_is_noticed_once(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, WAIT);
     assert_true(eventually(one_waits, &fixture));
     close(fd);
@@ -226,7 +226,7 @@ static void a_client_that_leaves_while_suspended_is_noticed_once(void **state) {
 
 static void half_closing_counts_as_leaving(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, WAIT);
     assert_true(eventually(one_waits, &fixture));
     shutdown(fd, SHUT_WR);
@@ -253,7 +253,7 @@ static void dribble_until_cut_off(int fd, char byte) {
 
 static void a_header_that_dribbles_is_cut_off(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, "GET /livez HTTP/1.1\r\nX: ");
     dribble_until_cut_off(fd, 'x');
     close(fd);
@@ -262,7 +262,7 @@ static void a_header_that_dribbles_is_cut_off(void **state) {
 
 static void a_later_header_that_dribbles_is_cut_off(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     assert_live(fd);
     dribble_until_cut_off(fd, 'G');
     close(fd);
@@ -272,7 +272,7 @@ static void a_body_that_dribbles_is_cut_off(void **state) {
     (void)state;
     static const char *const lengths[] = {"Content-Length: 100000", "Transfer-Encoding: chunked"};
     for (int i = 0; i < 2; i++) {
-        int fd = client_connect(&fixture);
+        int fd = client_connect(fixture.port);
         client_say(fd, "POST /upload HTTP/1.1\r\nHost: localhost\r\n"
                        "Content-Type: application/json\r\n");
         client_say(fd, lengths[i]);
@@ -285,7 +285,7 @@ static void a_body_that_dribbles_is_cut_off(void **state) {
 
 static void an_idle_connection_outlives_the_header_deadline(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     assert_live(fd);
     usleep(900 * 1000); /* three times the deadline of a header */
     assert_live(fd);
@@ -294,7 +294,7 @@ static void an_idle_connection_outlives_the_header_deadline(void **state) {
 
 static void a_client_that_does_not_read_its_answer_is_cut_off(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_true(eventually(nothing_in_flight, &fixture));
     close(fd);
@@ -303,7 +303,7 @@ static void a_client_that_does_not_read_its_answer_is_cut_off(void **state) {
 static void drain_answers_what_waits_and_closes_the_idle(void **state) {
     (void)state;
     fixture_start(&fixture, NULL);
-    int idle = client_connect(&fixture), busy = client_connect(&fixture);
+    int idle = client_connect(fixture.port), busy = client_connect(fixture.port);
     assert_live(idle);
     client_say(busy, WAIT);
     assert_true(eventually(one_waits, &fixture));
@@ -333,8 +333,8 @@ static bool has_drained(struct fixture *f) { return atomic_load(&f->drained) == 
 static void a_drain_waits_for_no_client_that_dawdles(void **state) {
     (void)state;
     fixture_start(&fixture, NULL);
-    int header = client_connect(&fixture), body = client_connect(&fixture);
-    int answer = client_connect(&fixture), lingering = client_connect(&fixture);
+    int header = client_connect(fixture.port), body = client_connect(fixture.port);
+    int answer = client_connect(fixture.port), lingering = client_connect(fixture.port);
     client_say(header, "GET /livez HTTP/1.1\r\nHo");
     client_say(body,
                "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -362,7 +362,7 @@ static void connections_that_say_nothing_keep_nobody_out(void **state) {
     for (int i = 0; i < BEFORE + MORE; i++) {
         if (i == BEFORE)
             usleep(1100 * 1000);
-        fds[i] = client_connect(&fixture);
+        fds[i] = client_connect(fixture.port);
         assert_live(fds[i]);
         if (i % 2 == 0)
             client_say(fds[i], "GET /livez HTTP/1.1\r\n");
@@ -381,7 +381,7 @@ static void requests_under_way_make_no_room(void **state) {
     fixture_start(&fixture, &(struct fixture_options){.connections_max = MOST});
     int fds[MOST];
     for (int i = 0; i < MOST; i++) {
-        fds[i] = client_connect(&fixture);
+        fds[i] = client_connect(fixture.port);
         client_say(fds[i], WAIT);
     }
     while (fixture_waiting(&fixture) < MOST)

@@ -37,7 +37,7 @@ static int stop(void **state) {
     return 0;
 }
 
-static void ask(const char *text) { client_ask(&fixture, text, &response); }
+static void ask(const char *text) { client_ask(fixture.port, text, &response); }
 
 static const char *header(const char *name) {
     return response_header(&response, name, value, sizeof value);
@@ -104,7 +104,7 @@ static void another_method_is_405_with_allow(void **state) {
 
 static void head_is_answered_where_get_is(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, "HEAD /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
     client_read(fd, &response, true);
     assert_int_equal(response.status, 200);
@@ -275,7 +275,7 @@ static void a_header_past_its_limit_is_431(void **state) {
 
 static void a_header_far_past_its_limit_ends_the_connection(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, "GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Long: ");
     char *text = malloc(256 * 1024);
     memset(text, 'a', 256 * 1024);

@@ -33,7 +33,7 @@ static int stop(void **state) {
 /* Everything that comes back until the server closes; the client half-closes first when it has
  * nothing more to say. */
 static size_t converse(const char *bytes, size_t size, char *text, size_t text_size) {
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_send(fd, bytes, size);
     shutdown(fd, SHUT_WR);
     size_t got = 0;

@@ -42,7 +42,7 @@ static void assert_problem(int status, const char *code) {
     assert_memory_equal(response.body, code, strlen(code));
 }
 
-static void ask(const char *text) { client_ask(&fixture, text, &response); }
+static void ask(const char *text) { client_ask(fixture.port, text, &response); }
 
 /* Zeros; false: the server closed before it had them all. */
 static bool send_zeros(int fd, size_t size) {
@@ -57,7 +57,7 @@ static bool send_zeros(int fd, size_t size) {
 
 static void every_byte_arrives_though_the_application_takes_few_at_a_time(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Content-Length: 3000001\r\n\r\n");
     assert_true(send_zeros(fd, 3000001));
     client_read(fd, &response, false);
@@ -82,7 +82,7 @@ static void no_type_is_as_good_as_the_right_one_and_another_is_415(void **state)
 
 static void a_refusal_in_the_middle_is_answered_before_the_body_ends(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Content-Length: 8000000\r\n\r\nabc!");
     client_read(fd, &response, false);
     assert_problem(400, "invalid_field");
@@ -95,7 +95,7 @@ static void a_refusal_in_the_middle_is_answered_before_the_body_ends(void **stat
 
 static void what_follows_such_a_refusal_is_dropped_and_the_answer_survives(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Content-Length: 4000001\r\n\r\n!");
     assert_true(send_zeros(fd, 4000000));
     client_read(fd, &response, false);
@@ -106,12 +106,12 @@ static void what_follows_such_a_refusal_is_dropped_and_the_answer_survives(void 
 
 static void a_stream_past_its_limit_is_413(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Content-Length: 8388609\r\n\r\n");
     client_read(fd, &response, false);
     assert_problem(413, "body_too_large");
     close(fd);
-    fd = client_connect(&fixture);
+    fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Transfer-Encoding: chunked\r\n\r\n800001\r\n");
     send_zeros(fd, 8388609);
     client_read(fd, &response, false);
@@ -121,7 +121,7 @@ static void a_stream_past_its_limit_is_413(void **state) {
 
 static void a_client_that_leaves_is_released(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Content-Length: 8000000\r\n\r\n");
     send_zeros(fd, 5000);
     close(fd);
@@ -132,7 +132,7 @@ static void a_client_that_leaves_is_released(void **state) {
 
 static void a_stream_may_take_longer_than_another_body_but_not_fall_silent(void **state) {
     (void)state;
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Content-Length: 500005\r\n\r\n");
     for (int i = 0; i < 5; i++) {
         send_zeros(fd, 100001);
@@ -182,7 +182,7 @@ static void read_until(int fd, const char *end, char *text, size_t size) {
 }
 
 static int open_events(void) {
-    int fd = client_connect(&fixture);
+    int fd = client_connect(fixture.port);
     unsigned before = atomic_load(&fixture.finished);
     client_say(fd, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
     while (atomic_load(&fixture.finished) == before)
