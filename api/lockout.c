@@ -2,10 +2,10 @@
 
 #include "model/store/subjects.h"
 #include "server/log.h"
+#include "server/thread.h"
 
 #include <assert.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,15 +64,10 @@ static void *run(void *argument) {
 }
 
 static enum status start_thread(struct lockout *lockout, struct error *err) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&lockout->thread, NULL, run, lockout);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int failure = thread_start(&lockout->thread, "lockout", run, lockout);
     if (failure)
         return error_set(err, STATUS_INTERNAL, "the thread that counts refusals: %s",
                          strerror(failure));
-    pthread_setname_np(lockout->thread, "lockout");
     lockout->running = true;
     return STATUS_OK;
 }

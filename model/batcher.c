@@ -30,12 +30,12 @@
 #include "server/beat.h"
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/thread.h"
 #include "server/wipe.h"
 
 #include <assert.h>
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -271,16 +271,9 @@ static void *work(void *argument) {
 
 /* ---- the submitters' side ---- */
 
-/* With every signal blocked, here and in the tensor library's threads: signals are the loop's. */
+/* The tensor library's threads inherit that it takes no signal. */
 static bool start_worker(struct batcher *batcher) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(&batcher->worker, NULL, work, batcher) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (started)
-        pthread_setname_np(batcher->worker, "device");
-    return started;
+    return thread_start(&batcher->worker, "device", work, batcher) == 0;
 }
 
 static void release(struct batcher *batcher) {

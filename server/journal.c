@@ -2,6 +2,7 @@
 
 #include "server/journal_line.h"
 #include "server/log.h"
+#include "server/thread.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -12,7 +13,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -379,11 +379,7 @@ static void *run(void *argument) {
 /* ---- the rest ---- */
 
 static enum status start(struct journal *journal, struct error *err) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&journal->thread, NULL, run, journal);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int failure = thread_start(&journal->thread, "journal", run, journal);
     return failure ? error_set(err, STATUS_INTERNAL, "the journal's thread: %s", strerror(failure))
                    : STATUS_OK;
 }

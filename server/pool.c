@@ -12,18 +12,16 @@
 
 #include "server/beat.h"
 #include "server/clock.h"
+#include "server/thread.h"
 #include "server/wipe.h"
 
 #include <assert.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-enum { THREAD_NAME_SIZE = 16 }; /* pthread_setname_np's limit, with the terminator */
 
 struct worker {
     struct pool *pool;
@@ -94,21 +92,16 @@ static void *pool_thread(void *argument) {
 /* Starts as many threads as it can; the number is in pool->started. */
 static enum status start_threads(struct pool *pool, struct error *err) {
     int failure = 0;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (pool->started < pool->options.threads) {
         struct worker *worker = &pool->workers[pool->started];
         worker->pool = pool;
-        failure = pthread_create(&worker->thread, NULL, pool_thread, worker);
-        if (failure)
-            break;
         char name[THREAD_NAME_SIZE];
         snprintf(name, sizeof name, "%.12s-%u", pool->name, pool->started % 100);
-        pthread_setname_np(worker->thread, name);
+        failure = thread_start(&worker->thread, name, pool_thread, worker);
+        if (failure)
+            break;
         pool->started++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failure)
         return error_set(err, STATUS_INTERNAL, "A thread of the pool %s cannot be started: %s.",
                          pool->name, strerror(failure));

@@ -10,11 +10,11 @@
  */
 #include "model/network/team.h"
 
+#include "server/thread.h"
 #include "server/wipe.h"
 
 #include <assert.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,22 +77,15 @@ static void *helper_thread(void *argument) {
 
 /* As many as can be had; the number is in helpers_count. Returns errno's value of the failure. */
 static int start_helpers(struct team *team) {
-    sigset_t all, before;
-    sigfillset(&all); /* signals are for the program's own thread */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = 0;
     team->born_nice = getpriority(PRIO_PROCESS, (id_t)gettid());
     while (team->helpers_count < team->helpers_max && !failure) {
         struct helper *helper = &team->helpers[team->helpers_count];
         *helper =
             (struct helper){.team = team, .member = team->helpers_count + 1, .born = team->round};
-        failure = pthread_create(&helper->thread, NULL, helper_thread, helper);
-        if (!failure) {
-            pthread_setname_np(helper->thread, "embed");
-            team->helpers_count++;
-        }
+        failure = thread_start(&helper->thread, "embed", helper_thread, helper);
+        team->helpers_count += !failure;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failure;
 }
 
