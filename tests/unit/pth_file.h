@@ -92,7 +92,22 @@ struct record {
     const void *content;
     size_t size;
     unsigned method; /* 0: stored */
+    unsigned wide;   /* its numbers stand in a ZIP64 field that tells so many bytes: 24 are right */
 };
+
+/* Behind a field of another kind; never more than the three numbers. */
+static inline void put_zip64(struct bytes *to, const struct record *record, uint64_t header) {
+    struct bytes numbers = {.size = 0};
+    put_number(&numbers, record->size, 8);
+    put_number(&numbers, record->size, 8);
+    put_number(&numbers, header, 8);
+    put_text(to, "UT");
+    put_number(to, 1, 2);
+    put_text(to, "x");
+    put_number(to, 1, 2);
+    put_number(to, record->wide, 2);
+    put_bytes(to, numbers.data, record->wide < numbers.size ? record->wide : numbers.size);
+}
 
 static inline void put_zip(struct bytes *to, const struct record *records, size_t count) {
     uint64_t headers[16];
@@ -112,12 +127,17 @@ static inline void put_zip(struct bytes *to, const struct record *records, size_
         put_number(to, 0, 6);
         put_number(to, records[i].method, 2);
         put_number(to, 0, 8);
-        put_number(to, records[i].size, 4);
-        put_number(to, records[i].size, 4);
+        struct bytes extra = {.size = 0};
+        if (records[i].wide)
+            put_zip64(&extra, &records[i], headers[i]);
+        put_number(to, records[i].wide ? UINT32_MAX : records[i].size, 4);
+        put_number(to, records[i].wide ? UINT32_MAX : records[i].size, 4);
         put_number(to, strlen(records[i].name), 2);
-        put_number(to, 0, 12);
-        put_number(to, headers[i], 4);
+        put_number(to, extra.size, 2);
+        put_number(to, 0, 10);
+        put_number(to, records[i].wide ? UINT32_MAX : headers[i], 4);
         put_text(to, records[i].name);
+        put_bytes(to, extra.data, extra.size);
     }
     size_t end = to->size;
     put_text(to, "PK\5\6");

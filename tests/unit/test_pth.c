@@ -22,9 +22,9 @@ static enum status open_bytes(const void *bytes, size_t size, struct pth **file,
 /* An archive of this pickle and six numbers as storage 0. */
 static enum status open_pickle(const struct bytes *pickle, struct pth **file, struct error *err) {
     struct bytes archive = {.size = 0};
-    const struct record records[] = {{"net/data.pkl", pickle->data, pickle->size, 0},
-                                     {"net/byteorder", "little", 6, 0},
-                                     {"net/data/0", SIX, sizeof(SIX), 0}};
+    const struct record records[] = {{"net/data.pkl", pickle->data, pickle->size, .method = 0},
+                                     {"net/byteorder", "little", 6, .method = 0},
+                                     {"net/data/0", SIX, sizeof(SIX), .method = 0}};
     put_zip(&archive, records, 3);
     return open_bytes(archive.data, archive.size, file, err);
 }
@@ -214,12 +214,32 @@ static void many_tensors_of_one_storage_are_not_unfolded(void **state) {
     static const float storage[1024];
     struct bytes pickle = {.size = 0}, archive = {.size = 0};
     put_pickle(&pickle, many, 12);
-    const struct record records[] = {{"net/data.pkl", pickle.data, pickle.size, 0},
-                                     {"net/data/0", storage, sizeof(storage), 0}};
+    const struct record records[] = {{"net/data.pkl", pickle.data, pickle.size, .method = 0},
+                                     {"net/data/0", storage, sizeof(storage), .method = 0}};
     put_zip(&archive, records, 2);
     struct pth *file;
     struct error err;
     refuses("larger than itself", open_bytes(archive.data, archive.size, &file, &err), &err);
+}
+
+/* What torch.save writes of an archive of more than 4 GiB. */
+static void reads_numbers_of_64_bits(void **state) {
+    (void)state;
+    struct pickled tensor = SOUND;
+    struct bytes pickle = {.size = 0}, archive = {.size = 0};
+    put_pickle(&pickle, &tensor, 1);
+    const struct record records[] = {{"net/data.pkl", pickle.data, pickle.size, .wide = 24},
+                                     {"net/data/0", SIX, sizeof(SIX), .wide = 24}};
+    put_zip(&archive, records, 2);
+    struct pth *file;
+    struct error err;
+    if (open_bytes(archive.data, archive.size, &file, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    size_t count;
+    const struct safetensors_tensor *read = pth_tensors(file, &count);
+    assert_int_equal(count, 1);
+    assert_memory_equal(read->data, SIX, sizeof SIX);
+    pth_close(file);
 }
 
 static void refuses_archives_that_torch_does_not_write(void **state) {
@@ -227,22 +247,24 @@ static void refuses_archives_that_torch_does_not_write(void **state) {
     struct pickled tensor = SOUND;
     struct bytes pickle = {.size = 0};
     put_pickle(&pickle, &tensor, 1);
-    const struct record sound[] = {{"net/data.pkl", pickle.data, pickle.size, 0},
-                                   {"net/byteorder", "little", 6, 0},
-                                   {"net/data/0", SIX, sizeof(SIX), 0},
-                                   {"net/version", "3\n", 2, 0}};
+    const struct record sound[] = {{"net/data.pkl", pickle.data, pickle.size, .method = 0},
+                                   {"net/byteorder", "little", 6, .method = 0},
+                                   {"net/data/0", SIX, sizeof(SIX), .method = 0},
+                                   {"net/version", "3\n", 2, .method = 0}};
     static const struct {
         size_t changed;
         struct record to;
         const char *told;
     } changes[] = {
-        {0, {"net/data.txt", "", 0, 0}, "data.pkl"},
-        {1, {"net/byteorder", "big", 3, 0}, "byte order is big"},
-        {2, {"net/data/0", SIX, sizeof(SIX), 8}, "compressed"},
-        {2, {"net/data/0", SIX, sizeof(SIX) - 1, 0}, "another size"},
-        {2, {"other/data/0", SIX, sizeof(SIX), 0}, "no record"},
-        {3, {"net/data/0", SIX, sizeof(SIX), 0}, "same name"},
-        {3, {"other/data.pkl", "", 0, 0}, "two records"},
+        {0, {"net/data.txt", "", 0, .method = 0}, "data.pkl"},
+        {1, {"net/byteorder", "big", 3, .method = 0}, "byte order is big"},
+        {2, {"net/data/0", SIX, sizeof(SIX), .method = 8}, "compressed"},
+        {2, {"net/data/0", SIX, sizeof(SIX) - 1, .method = 0}, "another size"},
+        {2, {"other/data/0", SIX, sizeof(SIX), .method = 0}, "no record"},
+        {3, {"net/data/0", SIX, sizeof(SIX), .method = 0}, "same name"},
+        {3, {"net/version", "3\n", 2, .wide = 16}, "contradict"},
+        {3, {"net/version", "3\n", 2, .wide = 25}, "contradict"},
+        {3, {"other/data.pkl", "", 0, .method = 0}, "two records"},
     };
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         struct record records[4];
@@ -261,8 +283,8 @@ static void refuses_every_truncation_and_survives_every_flip(void **state) {
     struct pickled tensor = SOUND;
     struct bytes pickle = {.size = 0}, archive = {.size = 0};
     put_pickle(&pickle, &tensor, 1);
-    const struct record records[] = {{"n/data.pkl", pickle.data, pickle.size, 0},
-                                     {"n/data/0", SIX, sizeof(SIX), 0}};
+    const struct record records[] = {{"n/data.pkl", pickle.data, pickle.size, .method = 0},
+                                     {"n/data/0", SIX, sizeof(SIX), .method = 0}};
     put_zip(&archive, records, 2);
     struct pth *file;
     struct error err;
@@ -298,6 +320,7 @@ int main(void) {
         cmocka_unit_test(refuses_a_machine_that_runs_dry),
         cmocka_unit_test(refuses_tensors_that_do_not_fit),
         cmocka_unit_test(many_tensors_of_one_storage_are_not_unfolded),
+        cmocka_unit_test(reads_numbers_of_64_bits),
         cmocka_unit_test(refuses_archives_that_torch_does_not_write),
         cmocka_unit_test(refuses_every_truncation_and_survives_every_flip),
         cmocka_unit_test(names_the_file_that_is_not_there),
