@@ -137,10 +137,7 @@ static int parse_and_run(struct settings *s, int argc, char **argv) {
          .to.integer = &s->replicates, .integer = {64, BOOTSTRAP_REPLICATES_MAX}},
         {"seed", "N", "of the resamples (1)", OPTION_INTEGER, .to.integer = &s->seed,
          .integer = {0, INT64_MAX}},
-        {"data", "DIR", "the data directory", OPTION_STRING, .to.string = &s->data},
-        {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &s->device},
-        {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,
-         .to.integer = &s->threads, .integer = {0, 1024}},
+        SESSION_OPTIONS(s),
         TRUST_OPTION(&s->trusted),
     };
     const struct options options = {

@@ -176,10 +176,7 @@ static size_t add_figure_options(struct evaluate_settings *s, struct option_spec
 static size_t add_machine_options(struct evaluate_settings *s, struct option_spec *table,
                                   size_t count) {
     const struct option_spec rows[] = {
-        {"data", "DIR", "the data directory", OPTION_STRING, .to.string = &s->data},
-        {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &s->device},
-        {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,
-         .to.integer = &s->threads, .integer = {0, 1024}},
+        SESSION_OPTIONS(s),
         TRUST_OPTION(&s->trusted),
     };
     return append(table, count, rows, OPTIONS_COUNT(rows));

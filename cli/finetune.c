@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/data.h"
 #include "cli/finetune_report.h"
+#include "cli/session.h"
 #include "model/catalog.h"
 #include "model/file.h"
 #include "model/finetune/curves.h"
@@ -263,10 +264,7 @@ static int finetune(struct settings *s, int argc, char **argv) {
         {"plot", "FILE", "draw the curves as SVG", OPTION_STRING, .to.string = &s->plot},
         {"json", NULL, "print evaluation.json instead of the table", OPTION_FLAG,
          .to.flag = &s->json},
-        {"data", "DIR", "the data directory", OPTION_STRING, .to.string = &s->data},
-        {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &s->device},
-        {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,
-         .to.integer = &s->threads, .integer = {0, 1024}},
+        SESSION_OPTIONS(s),
     };
     const struct options options = {
         .command = "finetune",

@@ -27,6 +27,16 @@ struct session {
     struct model_version changed;   /* else this one: the same weights under a changed card */
 };
 
+/* --data, --device and --threads as rows of an option table; they are s->data, s->device and
+ * s->threads. */
+/* clang-format off */
+#define SESSION_OPTIONS(s)                                                                         \
+    {"data", "DIR", "the data directory", OPTION_STRING, .to.string = &(s)->data},                 \
+    {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &(s)->device},          \
+    {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,        \
+     .to.integer = &(s)->threads, .integer = {0, 1024}}
+/* clang-format on */
+
 /* On failure nothing is left to close. */
 enum status session_open(const struct session_options *options, struct session *session,
                          struct error *err);

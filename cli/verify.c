@@ -189,10 +189,7 @@ static int verify_command(struct run *run, int argc, char **argv) {
          OPTION_CHOICE, .to.choice = &s->face, .choices = FACES},
         {"json", NULL, "print the answer as the service does", OPTION_FLAG, .to.flag = &s->json},
         {"check", NULL, "exit with 3 when it is not verified", OPTION_FLAG, .to.flag = &s->check},
-        {"data", "DIR", "the data directory", OPTION_STRING, .to.string = &s->data},
-        {"device", "D", "cpu (default) or cuda:N", OPTION_STRING, .to.string = &s->device},
-        {"threads", "N", "threads of each stage (0: one for each CPU granted)", OPTION_INTEGER,
-         .to.integer = &s->threads, .integer = {0, 1024}},
+        SESSION_OPTIONS(s),
         TRUST_OPTION(&s->trusted),
     };
     const struct options options = {.command = "verify",
