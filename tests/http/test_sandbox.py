@@ -45,6 +45,14 @@ def test_nothing_is_gained_by_executing_and_calls_are_filtered(start_stub):
         assert status_of(f"{service.process.pid}/task/{thread}")["Seccomp"] == ["2"]
 
 
+def test_its_threads_can_be_told_apart(start_stub):
+    service = start_stub("--prepare-threads=2")
+    whole(service)
+    threads = pathlib.Path(f"/proc/{service.process.pid}/task").glob("*/comm")
+    names = {thread.read_text().strip() for thread in threads}
+    assert names >= {"prepare-0", "prepare-1", "device", "disk-0", "lockout"}
+
+
 def test_the_trainer_is_confined_too_and_the_first_to_go_when_memory_ends(start_stub, place):
     service = start_stub(data=write_stub_data(place / "data", dlib_resnet={}))
     whole(service)
