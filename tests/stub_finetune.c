@@ -143,6 +143,10 @@ static enum status train(struct stub *stub, enum finetune_outcome *outcome, stru
     for (uint32_t epoch = 1; epoch <= stub->kept.epoch; epoch++)
         tell_epoch(stub, epoch);
     while (status == STATUS_OK && stub->kept.epoch < stub->spec->hyperparameters.epochs) {
+        if (stub->kept.step == STEPS) { /* a pause may have come between it and the epoch's end */
+            status = end_epoch(stub, err);
+            continue;
+        }
         status = take_memory(stub, err);
         enum finetune_wish wish = step(stub);
         if (status == STATUS_OK && wish == FINETUNE_PAUSE)
@@ -151,8 +155,6 @@ static enum status train(struct stub *stub, enum finetune_outcome *outcome, stru
             *outcome = wish == FINETUNE_PAUSE ? FINETUNE_PAUSED : FINETUNE_STOPPED;
             return status;
         }
-        if (status == STATUS_OK && stub->kept.step == STEPS)
-            status = end_epoch(stub, err);
     }
     return status;
 }
