@@ -7,9 +7,9 @@
  * at once instead of being dropped later. Loop thread only.
  *
  * It is asked twice. From the header the memory and the places are known, and the least that any
- * published version has to wait: a request that no version would begin in time has its body dropped
- * as it comes, unparsed, which is a tenth of the work of taking it. Which version it is for stands
- * in its body, so that one's wait is looked at when the body is there.
+ * published version has to wait: of a request that no version would begin in time the body is
+ * dropped as it comes, unparsed. Which version it is for stands in the body, so that one's wait is
+ * looked at when it is there.
  */
 #ifndef FACEPAIR_API_ADMISSION_H
 #define FACEPAIR_API_ADMISSION_H
