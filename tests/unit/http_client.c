@@ -34,6 +34,16 @@ bool client_send(int fd, const void *bytes, size_t size) {
     return true;
 }
 
+bool client_send_zeros(int fd, size_t size) {
+    static const char zeros[64 * 1024];
+    for (size_t piece; size > 0; size -= piece) {
+        piece = size < sizeof zeros ? size : sizeof zeros;
+        if (!client_send(fd, zeros, piece))
+            return false;
+    }
+    return true;
+}
+
 void client_say(int fd, const char *text) { client_send(fd, text, strlen(text)); }
 
 /* One byte or -1. */

@@ -14,6 +14,7 @@ struct response {
 
 int client_connect(unsigned port);
 bool client_send(int fd, const void *bytes, size_t size); /* false: the server has closed */
+bool client_send_zeros(int fd, size_t size);              /* likewise */
 void client_say(int fd, const char *text);
 /* The next answer on the connection; `head_only` for the answer to HEAD. */
 void client_read(int fd, struct response *response, bool head_only);

@@ -1,6 +1,4 @@
 /* Bodies: collected under their limits, refused without losing the answer. */
-#include "tests/unit/http_fixture.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,30 +8,7 @@
 
 #include <cmocka.h>
 
-static struct fixture fixture;
-static struct response response;
-static char value[512];
-
-static int start(void **state) {
-    (void)state;
-    fixture_start(&fixture, NULL);
-    return 0;
-}
-
-static int stop(void **state) {
-    (void)state;
-    fixture_stop(&fixture);
-    return 0;
-}
-
-static void assert_problem(int status, const char *code) {
-    assert_int_equal(response.status, status);
-    assert_memory_equal(response.body, code, strlen(code));
-}
-
-static const char *header(const char *name) {
-    return response_header(&response, name, value, sizeof value);
-}
+#include "tests/unit/http_test.h"
 
 #define UPLOAD "POST /upload HTTP/1.1\r\nHost: localhost\r\n"
 #define MULTIPART "Content-Type: multipart/form-data; boundary=B\r\n"
@@ -49,21 +24,10 @@ static void say_declared(int fd, const char *path, const char *type, size_t size
     client_say(fd, text);
 }
 
-/* Zeros, in pieces. false: the server closed before it had them all. */
-static bool send_zeros(int fd, size_t size) {
-    static const char zeros[64 * 1024];
-    for (size_t piece; size > 0; size -= piece) {
-        piece = size < sizeof zeros ? size : sizeof zeros;
-        if (!client_send(fd, zeros, piece))
-            return false;
-    }
-    return true;
-}
-
 static void send_zero_chunks(int fd, size_t size) {
     for (; size >= 64 * 1024; size -= 64 * 1024) {
         client_say(fd, "10000\r\n");
-        send_zeros(fd, 64 * 1024);
+        client_send_zeros(fd, 64 * 1024);
         client_say(fd, "\r\n");
     }
 }
@@ -123,7 +87,7 @@ static void a_large_file_arrives_whole(void **state) {
     size_t body = strlen(PART("image1")) + FIXTURE_FILE_MAX + strlen("\r\n--B--\r\n");
     say_declared(fd, "/upload", MULTIPART, body);
     client_say(fd, PART("image1"));
-    send_zeros(fd, FIXTURE_FILE_MAX);
+    client_send_zeros(fd, FIXTURE_FILE_MAX);
     client_say(fd, "\r\n--B--\r\n");
     client_read(fd, &response, false);
     char expected[64];
@@ -138,7 +102,7 @@ static void a_file_past_its_limit_is_413_after_the_body(void **state) {
     size_t body = strlen(PART("image1")) + FIXTURE_FILE_MAX + 1 + strlen("\r\n--B--\r\n");
     say_declared(fd, "/upload", MULTIPART, body);
     client_say(fd, PART("image1"));
-    send_zeros(fd, FIXTURE_FILE_MAX + 1);
+    client_send_zeros(fd, FIXTURE_FILE_MAX + 1);
     client_say(fd, "\r\n--B--\r\n");
     client_read(fd, &response, false);
     assert_problem(413, "body_too_large");
@@ -178,7 +142,7 @@ static void a_small_refused_body_is_read_first_and_the_connection_goes_on(void *
     (void)state;
     int fd = client_connect(fixture.port);
     say_declared(fd, "/denied", MULTIPART, 2 * 1024 * 1024);
-    send_zeros(fd, 2 * 1024 * 1024);
+    client_send_zeros(fd, 2 * 1024 * 1024);
     client_read(fd, &response, false);
     assert_problem(503, "overloaded");
     assert_string_equal(header("Connection"), "");
@@ -191,7 +155,7 @@ static void a_large_declared_body_is_answered_at_once_and_the_answer_survives(vo
     (void)state;
     int fd = client_connect(fixture.port);
     say_declared(fd, "/upload", MULTIPART, 20 * 1000 * 1000);
-    assert_true(send_zeros(fd, 20 * 1000 * 1000)); /* without a reset */
+    assert_true(client_send_zeros(fd, 20 * 1000 * 1000)); /* without a reset */
     client_read(fd, &response, false);
     assert_problem(413, "body_too_large");
     assert_string_equal(header("Connection"), "close");
@@ -266,7 +230,7 @@ static void json_up_to_its_limit_is_kept(void **state) {
     (void)state;
     int fd = client_connect(fixture.port);
     say_declared(fd, "/upload", JSON, FIXTURE_JSON_MAX);
-    send_zeros(fd, FIXTURE_JSON_MAX);
+    client_send_zeros(fd, FIXTURE_JSON_MAX);
     client_read(fd, &response, false);
     char expected[64];
     snprintf(expected, sizeof expected, "json=%d;", FIXTURE_JSON_MAX);

@@ -1,6 +1,4 @@
 /* Many requests on a connection, many connections, waiting requests, deadlines, the end. */
-#include "tests/unit/http_fixture.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -16,15 +14,7 @@
 
 #include <cmocka.h>
 
-static struct fixture fixture;
-static struct response response;
-static char value[512];
-
-static int start(void **state) {
-    (void)state;
-    fixture_start(&fixture, NULL);
-    return 0;
-}
+#include "tests/unit/http_test.h"
 
 static int start_impatient(void **state) {
     (void)state;
@@ -36,12 +26,6 @@ static int start_impatient(void **state) {
 static int start_narrow(void **state) {
     (void)state;
     fixture_start(&fixture, &(struct fixture_options){.connections_max = 1});
-    return 0;
-}
-
-static int stop(void **state) {
-    (void)state;
-    fixture_stop(&fixture);
     return 0;
 }
 
@@ -319,7 +303,7 @@ static void drain_answers_what_waits_and_closes_the_idle(void **state) {
     fixture_release(&fixture);
     client_read(busy, &response, false);
     assert_string_equal(response.body, "waited");
-    assert_string_equal(response_header(&response, "Connection", value, sizeof value), "close");
+    assert_string_equal(header("Connection"), "close");
     assert_true(client_ended(busy));
     fixture_stop(&fixture);
     assert_int_equal(atomic_load(&fixture.drained), 1);

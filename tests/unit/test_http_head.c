@@ -1,6 +1,4 @@
 /* What a request's header alone decides. */
-#include "tests/unit/http_fixture.h"
-
 #include "server/log.h"
 
 #include <setjmp.h>
@@ -12,15 +10,7 @@
 
 #include <cmocka.h>
 
-static struct fixture fixture;
-static struct response response;
-static char value[512];
-
-static int start(void **state) {
-    (void)state;
-    fixture_start(&fixture, NULL);
-    return 0;
-}
+#include "tests/unit/http_test.h"
 
 static int start_with_origins(void **state) {
     (void)state;
@@ -29,25 +19,6 @@ static int start_with_origins(void **state) {
     fixture_start(&fixture,
                   &(struct fixture_options){.allowed_origins = origins, .allowed_hosts = hosts});
     return 0;
-}
-
-static int stop(void **state) {
-    (void)state;
-    fixture_stop(&fixture);
-    return 0;
-}
-
-static void ask(const char *text) { client_ask(fixture.port, text, &response); }
-
-static const char *header(const char *name) {
-    return response_header(&response, name, value, sizeof value);
-}
-
-static void assert_problem(int status, const char *code) {
-    assert_int_equal(response.status, status);
-    assert_memory_equal(response.body, code, strlen(code));
-    assert_string_equal(header("Cache-Control"), "no-store");
-    assert_int_not_equal(strlen(header("X-Request-Id")), 0);
 }
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -129,7 +100,7 @@ static void the_clients_request_id_is_kept_when_well_formed(void **state) {
     assert_string_equal(header("X-Request-Id"), "A.b_c~d-1");
     ask("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: a b\r\n\r\n");
     assert_int_equal(strlen(header("X-Request-Id")), 32);
-    assert_int_equal(strspn(value, "0123456789abcdef"), 32);
+    assert_int_equal(strspn(header("X-Request-Id"), "0123456789abcdef"), 32);
 }
 
 static void exactly_one_host_is_needed(void **state) {

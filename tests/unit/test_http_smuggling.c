@@ -1,8 +1,6 @@
 /* Requests that two readers may cut differently. Whatever libmicrohttpd makes of them, out of the
  * bytes of one there comes at most one request: each test puts a second request where a body or a
  * header line would hide it, and counts. */
-#include "tests/unit/http_fixture.h"
-
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,19 +12,7 @@
 
 #include <cmocka.h>
 
-static struct fixture fixture;
-
-static int start(void **state) {
-    (void)state;
-    fixture_start(&fixture, NULL);
-    return 0;
-}
-
-static int stop(void **state) {
-    (void)state;
-    fixture_stop(&fixture);
-    return 0;
-}
+#include "tests/unit/http_test.h"
 
 #define HIDDEN "GET /items/hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

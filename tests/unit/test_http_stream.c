@@ -1,7 +1,5 @@
 /* Bodies that are handed on as they come, parameters of a query, and answers that are written as
  * they come. */
-#include "tests/unit/http_fixture.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,15 +10,7 @@
 
 #include <cmocka.h>
 
-static struct fixture fixture;
-static struct response response;
-static char value[512];
-
-static int start(void **state) {
-    (void)state;
-    fixture_start(&fixture, NULL);
-    return 0;
-}
+#include "tests/unit/http_test.h"
 
 static int start_impatient(void **state) {
     (void)state;
@@ -28,42 +18,18 @@ static int start_impatient(void **state) {
     return 0;
 }
 
-static int stop(void **state) {
-    (void)state;
-    fixture_stop(&fixture);
-    return 0;
-}
-
 #define STREAM(query) "PUT /stream" query " HTTP/1.1\r\nHost: localhost\r\n"
 #define PLAIN STREAM("") "Content-Type: application/x-tar\r\n"
-
-static void assert_problem(int status, const char *code) {
-    assert_int_equal(response.status, status);
-    assert_memory_equal(response.body, code, strlen(code));
-}
-
-static void ask(const char *text) { client_ask(fixture.port, text, &response); }
-
-/* Zeros; false: the server closed before it had them all. */
-static bool send_zeros(int fd, size_t size) {
-    static const char zeros[64 * 1024];
-    for (size_t piece; size > 0; size -= piece) {
-        piece = size < sizeof zeros ? size : sizeof zeros;
-        if (!client_send(fd, zeros, piece))
-            return false;
-    }
-    return true;
-}
 
 static void every_byte_arrives_though_the_application_takes_few_at_a_time(void **state) {
     (void)state;
     int fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Content-Length: 3000001\r\n\r\n");
-    assert_true(send_zeros(fd, 3000001));
+    assert_true(client_send_zeros(fd, 3000001));
     client_read(fd, &response, false);
     assert_string_equal(response.body, "stream=3000001,note=(none)");
     client_say(fd, PLAIN "Transfer-Encoding: chunked\r\n\r\n7D0\r\n"); /* on the same connection */
-    send_zeros(fd, 2000);
+    client_send_zeros(fd, 2000);
     client_say(fd, "\r\n0\r\n\r\n");
     client_read(fd, &response, false);
     assert_string_equal(response.body, "stream=2000,note=(none)");
@@ -86,7 +52,7 @@ static void a_refusal_in_the_middle_is_answered_before_the_body_ends(void **stat
     client_say(fd, PLAIN "Content-Length: 8000000\r\n\r\nabc!");
     client_read(fd, &response, false);
     assert_problem(400, "invalid_field");
-    assert_string_equal(response_header(&response, "Connection", value, sizeof value), "close");
+    assert_string_equal(header("Connection"), "close");
     assert_true(client_ended(fd));
     close(fd);
     assert_true(fixture_metric(&fixture, "facepair_http_requests_total{route=\"/stream\",method="
@@ -97,7 +63,7 @@ static void what_follows_such_a_refusal_is_dropped_and_the_answer_survives(void 
     (void)state;
     int fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Content-Length: 4000001\r\n\r\n!");
-    assert_true(send_zeros(fd, 4000000));
+    assert_true(client_send_zeros(fd, 4000000));
     client_read(fd, &response, false);
     assert_problem(400, "invalid_field");
     assert_true(client_ended(fd));
@@ -113,7 +79,7 @@ static void a_stream_past_its_limit_is_413(void **state) {
     close(fd);
     fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Transfer-Encoding: chunked\r\n\r\n800001\r\n");
-    send_zeros(fd, 8388609);
+    client_send_zeros(fd, 8388609);
     client_read(fd, &response, false);
     assert_problem(413, "body_too_large");
     close(fd);
@@ -123,7 +89,7 @@ static void a_client_that_leaves_is_released(void **state) {
     (void)state;
     int fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Content-Length: 8000000\r\n\r\n");
-    send_zeros(fd, 5000);
+    client_send_zeros(fd, 5000);
     close(fd);
     for (int i = 0; i < 1000 && atomic_load(&fixture.released) == 0; i++)
         usleep(10000);
@@ -135,7 +101,7 @@ static void a_stream_may_take_longer_than_another_body_but_not_fall_silent(void 
     int fd = client_connect(fixture.port);
     client_say(fd, PLAIN "Content-Length: 500005\r\n\r\n");
     for (int i = 0; i < 5; i++) {
-        send_zeros(fd, 100001);
+        client_send_zeros(fd, 100001);
         usleep(150 * 1000);
     }
     client_read(fd, &response, false);
