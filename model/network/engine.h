@@ -20,7 +20,7 @@ struct network;
  * before network.c makes an embedding of it. A head's tensor in the weights file is not the
  * engine's. `state` is its own. */
 struct network_engine {
-    const char *name; /* "cpu", "torch" */
+    const char *name; /* "avx512", "avx2", "torch" */
     bool (*takes)(const struct card *card);
     uint64_t (*memory_bytes)(const struct card *card, uint64_t weights_bytes);
     enum status (*open)(const struct card *card, const char *weights_path, void **state,
@@ -31,7 +31,7 @@ struct network_engine {
 };
 
 /* Our own code, for the architectures and processors that we have it for (cpu/engine.c). */
-extern const struct network_engine network_engine_cpu;
+extern const struct network_engine network_engine_avx2, network_engine_avx512;
 /* libtorch: every architecture, every device (torch/network.cpp). */
 extern const struct network_engine network_engine_torch;
 

@@ -23,7 +23,8 @@ struct network {
 };
 
 /* The first that takes a card computes it; the last takes all. */
-static const struct network_engine *const ENGINES[] = {&network_engine_cpu, &network_engine_torch};
+static const struct network_engine *const ENGINES[] = {&network_engine_avx512, &network_engine_avx2,
+                                                       &network_engine_torch};
 
 /* What is given to the engine at once: faces and their mirror images. */
 static size_t inputs_at_once(size_t face_values, bool mirror) {

@@ -2,7 +2,7 @@
  *
  *   test_dlib_parity PHOTOS DATA_DIRECTORY WEIGHTS.dat ENGINE
  *
- * What is compared: import (our reader, folding) + network (by ENGINE: cpu or torch) +
+ * What is compared: import (our reader, folding) + network (by ENGINE: avx2, avx512 or torch) +
  * normalisation on one side, dlib's deserialiser and layers on a BLAS on the other. */
 #include "model/card.h"
 #include "model/network/engine.h"
@@ -24,6 +24,7 @@ extern "C" {
 
 namespace {
 
+constexpr int SKIPPED = 77;
 constexpr float BAR = 1e-4f;
 const float BATCH_BAR = parity_bar(1e-5f);
 constexpr size_t CHIPS_MIN = 20, INPUT = 3 * CHIP_SIDE * CHIP_SIDE;
@@ -120,6 +121,22 @@ void an_embedding_does_not_depend_on_its_batch(void **) {
 
 void the_same_input_twice_gives_the_same_bits(void **) {
     assert_true(embed(fixture.inputs, 2) == embed(fixture.inputs, 2));
+}
+
+void sixteen_lanes_give_the_same_bits_as_eight(void **) {
+    if (fixture.engine != &network_engine_avx512)
+        skip();
+    std::vector<float> wide = embed(fixture.inputs, 2);
+    std::string weights = std::string(fixture.data) + "/models/dlib-resnet/1/weights.safetensors";
+    struct network *network = fixture.network;
+    struct error err = {};
+    assert_int_equal(network_open_by(&network_engine_avx2, &fixture.card, weights.c_str(),
+                                     &fixture.network, &err),
+                     STATUS_OK);
+    std::vector<float> narrow = embed(fixture.inputs, 2);
+    network_close(fixture.network);
+    fixture.network = network;
+    assert_true(wide == narrow);
 }
 
 void faces_far_apart_stay_so(void **) /* or a network that answers a constant would pass */
@@ -254,11 +271,16 @@ int main(int argc, char **argv) {
     fixture.photos = argv[1];
     fixture.data = argv[2];
     fixture.weights = argv[3];
-    fixture.engine = std::strcmp(argv[4], "cpu") == 0 ? &network_engine_cpu : &network_engine_torch;
+    fixture.engine = std::strcmp(argv[4], "avx512") == 0 ? &network_engine_avx512
+                     : std::strcmp(argv[4], "avx2") == 0 ? &network_engine_avx2
+                                                         : &network_engine_torch;
+    if (fixture.engine == &network_engine_avx512 && !__builtin_cpu_supports("avx512f"))
+        return SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_component_is_within_a_ten_thousandth_of_dlibs),
         cmocka_unit_test(an_embedding_does_not_depend_on_its_batch),
         cmocka_unit_test(the_same_input_twice_gives_the_same_bits),
+        cmocka_unit_test(sixteen_lanes_give_the_same_bits_as_eight),
         cmocka_unit_test(faces_far_apart_stay_so),
         cmocka_unit_test(a_mistaken_input_is_noticed),
         cmocka_unit_test(a_mistaken_network_is_noticed),

@@ -146,7 +146,7 @@ static void the_sum_with_what_is_there(void **state) {
 static void every_number_of_pixels_left_over(void **state) {
     (void)state;
     for (size_t faces = 1; faces <= 13; faces++)
-        check(&(struct layer){1, 16, 1, 16, 1, 1, faces, false});
+        check(&(struct layer){1, 32, 1, 32, 1, 1, faces, false});
 }
 
 static void more_tiles_than_are_transformed_at_once(void **state) {
@@ -157,7 +157,7 @@ static void more_tiles_than_are_transformed_at_once(void **state) {
 
 static void a_convolution_over_planes_row_by_row(void **state) {
     (void)state;
-    enum { SIDE = 15, KERNEL = 7, CHANNELS = 16, COLUMNS = 5 };
+    enum { SIDE = 15, KERNEL = 7, CHANNELS = 32, COLUMNS = 5 };
     float *in = random_floats(3 * SIDE * SIDE, 2), *bias = random_floats(CHANNELS, 1);
     float *weights = random_floats(CHANNELS * 3 * KERNEL * KERNEL, 1);
     float out[COLUMNS * CHANNELS];
@@ -182,7 +182,12 @@ static void a_convolution_over_planes_row_by_row(void **state) {
     free(weights);
 }
 
-int main(void) {
+/* The instruction set that this program is compiled for. */
+int main(int argc, char **argv) {
+    enum { SKIPPED = 77 };
+    bool wide = argc > 1 && strcmp(argv[1], "avx512") == 0;
+    if (wide && !__builtin_cpu_supports("avx512f"))
+        return SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_convolution_that_keeps_the_size),
         cmocka_unit_test(a_convolution_that_halves_the_size),

@@ -60,8 +60,10 @@ static enum status embed(void *state, const float *faces, uint32_t n, float *out
 static const struct network_engine ENGINE = {"made-up",   takes,        memory_bytes,
                                              open_engine, close_engine, embed};
 /* network.c's table wants these; nothing here comes to them. */
-const struct network_engine network_engine_cpu = {"cpu",       takes,        memory_bytes,
-                                                  open_engine, close_engine, embed};
+const struct network_engine network_engine_avx512 = {"avx512",    takes,        memory_bytes,
+                                                     open_engine, close_engine, embed};
+const struct network_engine network_engine_avx2 = {"avx2",      takes,        memory_bytes,
+                                                   open_engine, close_engine, embed};
 const struct network_engine network_engine_torch = {"torch",     takes,        memory_bytes,
                                                     open_engine, close_engine, embed};
 

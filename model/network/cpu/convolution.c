@@ -87,7 +87,7 @@ void convolution_close(struct convolution *c) {
     *c = (struct convolution){0};
 }
 
-/* `pixels` pixels by 16 channels. */
+/* `pixels` pixels by CHANNELS_BLOCK channels. */
 __attribute__((always_inline)) static inline void tile(const struct convolution *c, unsigned pixels,
                                                        const float *const *in, float *const *out,
                                                        const float *weights, struct ahead ahead,

@@ -4,11 +4,12 @@
  * runs of 3 × channels), the same for every pixel but for where they begin. So a convolution is a
  * list of runs, and stride and padding are only other beginnings.
  *
- * Weights are kept as [out / 16][runs' floats][16].
+ * Weights are kept as [out / B][runs' floats][B], where B is CHANNELS_BLOCK (vector.h).
  */
 #ifndef FACEPAIR_MODEL_NETWORK_CPU_CONVOLUTION_H
 #define FACEPAIR_MODEL_NETWORK_CPU_CONVOLUTION_H
 
+#include "model/network/cpu/instructions.h"
 #include "model/network/cpu/map.h"
 #include "server/status.h"
 
@@ -19,7 +20,7 @@
 enum { CONVOLUTION_RUNS_MAX = 21 };
 
 struct convolution {
-    size_t channels; /* of the output: a multiple of 16 */
+    size_t channels; /* of the output: a multiple of CHANNELS_BLOCK */
     size_t runs_count, run_length;
     size_t runs[CONVOLUTION_RUNS_MAX]; /* floats from a pixel's beginning */
     size_t pixels;                     /* of one output */

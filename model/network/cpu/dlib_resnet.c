@@ -73,7 +73,7 @@ struct dlib_resnet {
     float *workspaces; /* (members, workspace_floats); zero between calls */
 };
 
-/* One call of dlib_resnet_embed. */
+/* One call of embed(). */
 struct call {
     struct dlib_resnet *network;
     const float *faces;
@@ -196,22 +196,7 @@ static enum status make(struct dlib_resnet *network, const char *path, size_t fo
     return team_create(threads, &network->team, err);
 }
 
-enum status dlib_resnet_open(const char *weights_path, size_t foreign, unsigned threads,
-                             struct dlib_resnet **result, struct error *err) {
-    struct error cause;
-    struct dlib_resnet *network = calloc(1, sizeof *network);
-    if (!network)
-        return error_set(err, STATUS_INTERNAL, "Out of memory.");
-    enum status status = make(network, weights_path, foreign, threads, &cause);
-    if (status != STATUS_OK) {
-        dlib_resnet_close(network);
-        return error_set(err, status, "%.100s: %.150s", weights_path, cause.detail);
-    }
-    *result = network;
-    return STATUS_OK;
-}
-
-void dlib_resnet_close(struct dlib_resnet *network) {
+static void close_network(struct dlib_resnet *network) {
     if (!network)
         return;
     team_destroy(network->team);
@@ -223,6 +208,21 @@ void dlib_resnet_close(struct dlib_resnet *network) {
     free(network->head);
     free(network->workspaces);
     free(network);
+}
+
+static enum status open_network(const char *weights_path, size_t foreign, unsigned threads,
+                                struct dlib_resnet **result, struct error *err) {
+    struct error cause;
+    struct dlib_resnet *network = calloc(1, sizeof *network);
+    if (!network)
+        return error_set(err, STATUS_INTERNAL, "Out of memory.");
+    enum status status = make(network, weights_path, foreign, threads, &cause);
+    if (status != STATUS_OK) {
+        close_network(network);
+        return error_set(err, status, "%.100s: %.150s", weights_path, cause.detail);
+    }
+    *result = network;
+    return STATUS_OK;
 }
 
 /* Three rows (72, 32) -> one of x, by the greatest of 3×3. */
@@ -346,7 +346,7 @@ static void work(void *context, unsigned member) {
         forget(network, workspace, most);
 }
 
-void dlib_resnet_embed(struct dlib_resnet *network, const float *faces, uint32_t n, float *out) {
+static void embed(struct dlib_resnet *network, const float *faces, uint32_t n, float *out) {
     /* As many rounds of equal shares as are needed for none to be larger than SHARE_MAX. */
     uint32_t room = network->members * SHARE_MAX, rounds = (n + room - 1) / room;
     uint32_t shares = rounds * network->members;
@@ -357,3 +357,6 @@ void dlib_resnet_embed(struct dlib_resnet *network, const float *faces, uint32_t
     uint32_t members = (n + call.share - 1) / call.share;
     team_run(network->team, members < network->members ? members : network->members, work, &call);
 }
+
+const struct dlib_resnet_code CPU_NAME(dlib_resnet) = {
+    .open = open_network, .close = close_network, .embed = embed};

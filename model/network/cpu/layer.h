@@ -3,6 +3,7 @@
 #define FACEPAIR_MODEL_NETWORK_CPU_LAYER_H
 
 #include "model/network/cpu/convolution.h"
+#include "model/network/cpu/instructions.h"
 #include "model/network/cpu/weights.h"
 #include "model/network/cpu/winograd.h"
 

@@ -1,12 +1,13 @@
-/* Eight float32 and the products that all convolutions here consist of.
+/* Eight or sixteen float32 and the products that all convolutions here consist of.
  *
- * accumulate() is the inner loop: for `pixels` inputs and 16 output channels it adds
+ * accumulate() is the inner loop: for `pixels` inputs and CHANNELS_BLOCK output channels it adds
  *
  *     sums[p][o] += sum over k < length of in[p][k] × weights[k][o]
  *
  * Six pixels × two vectors are twelve sums, which with two vectors of weights and one broadcast
  * input fill the sixteen registers of AVX2; and twelve independent FMAs are more than the eight
- * (two units × latency four) that keep the units busy. The order of additions does not depend on
+ * (two units × latency four) that keep the units busy. AVX-512 has twice the registers, and needs
+ * no more sums. The order of additions does not depend on
  * `pixels`: a pixel's value is the same bits in every batch.
  */
 #ifndef FACEPAIR_MODEL_NETWORK_CPU_VECTOR_H
@@ -15,7 +16,15 @@
 #include <immintrin.h>
 #include <stddef.h>
 
-enum { VECTOR = 8, CHANNELS_BLOCK = 2 * VECTOR, PIXELS_MAX = 6 };
+#ifdef __AVX512F__
+#define VECTOR_FLOATS 16
+#define VECTOR_MAX _mm512_max_ps
+#else
+#define VECTOR_FLOATS 8
+#define VECTOR_MAX _mm256_max_ps
+#endif
+
+enum { VECTOR = VECTOR_FLOATS, CHANNELS_BLOCK = 2 * VECTOR, PIXELS_MAX = 6 };
 
 typedef float vector __attribute__((vector_size(VECTOR * sizeof(float))));
 typedef float vector_anywhere
@@ -23,7 +32,7 @@ typedef float vector_anywhere
 
 static inline vector load(const float *from) { return *(const vector_anywhere *)from; }
 static inline void store(float *to, vector value) { *(vector_anywhere *)to = value; }
-static inline vector maximum(vector a, vector b) { return _mm256_max_ps(a, b); }
+static inline vector maximum(vector a, vector b) { return VECTOR_MAX(a, b); }
 /* The operand that is returned beside a NaN is the second: a NaN stays one. */
 static inline vector relu(vector x) { return maximum((vector){0}, x); }
 
@@ -33,9 +42,9 @@ struct ahead {
     size_t step;
 };
 
-/* While `groups` groups of pixels go by one block of weights, [depth][16], the block that follows
- * it is fetched, evenly over the groups: for `group`, from here. A single face would else wait for
- * the memory at the first group and leave it idle at the others. */
+/* While `groups` groups of pixels go by one block of weights, [depth][CHANNELS_BLOCK], the block
+ * that follows it is fetched, evenly over the groups: for `group`, from here. A single face would
+ * else wait for the memory at the first group and leave it idle at the others. */
 static inline struct ahead ahead_of(const float *weights, size_t depth, size_t group,
                                     size_t groups) {
     size_t step = CHANNELS_BLOCK * sizeof(float) / groups;

@@ -151,7 +151,8 @@ static void gather_tile(const struct winograd *w, const float *in, size_t in_ste
     }
 }
 
-/* (pixels, in) by (in, 16): rows of `in` and `out` stand in_step and out_step floats apart. */
+/* (pixels, in) by (in, CHANNELS_BLOCK): rows of `in` and `out` stand in_step and out_step floats
+ * apart. */
 __attribute__((always_inline)) static inline void product(unsigned pixels, const float *in,
                                                           size_t in_step, const float *weights,
                                                           struct ahead ahead, float *out,

@@ -5,6 +5,7 @@
 #ifndef FACEPAIR_MODEL_NETWORK_CPU_WINOGRAD_H
 #define FACEPAIR_MODEL_NETWORK_CPU_WINOGRAD_H
 
+#include "model/network/cpu/instructions.h"
 #include "model/network/cpu/map.h"
 
 #include <stdbool.h>
@@ -13,11 +14,11 @@
 struct winograd {
     struct map in, out;
     size_t tiles;          /* of one map: (side / 4, rounded up)² */
-    float *weights, *bias; /* weights: [36][out / 16][in][16] */
+    float *weights, *bias; /* weights: [36][out / B][in][B], as convolution.h's */
 };
 
 /* weights (out, in, 3, 3), bias (out). The result, of in's side, is written to the upper left of
- * `out`, which may be larger. Channels are multiples of 16. false: out of memory. */
+ * `out`, which may be larger. Channels are multiples of CHANNELS_BLOCK. false: out of memory. */
 bool winograd_open(struct winograd *winograd, const float *weights, const float *bias,
                    const struct map *in, const struct map *out);
 void winograd_close(struct winograd *winograd); /* of zeros: nothing to do */
