@@ -1,5 +1,5 @@
-/* Threads of the program's own: signals are for its first thread, and whoever looks at a busy machine
- * (top -H, perf) sees which part of the service it is.
+/* Threads of the program's own: signals are for its first thread, and whoever looks at a busy
+ * machine (top -H, perf) sees which part of the service it is.
  */
 #ifndef FACEPAIR_SERVER_THREAD_H
 #define FACEPAIR_SERVER_THREAD_H
@@ -8,8 +8,8 @@
 
 enum { THREAD_NAME_SIZE = 16 }; /* Linux's limit, with the terminator */
 
-/* Starts a thread that takes no signal; the name is cut at the limit. Returns pthread_create's error
- * number, 0: started. Any thread. */
+/* Starts a thread that takes no signal; the name is cut at the limit. Returns pthread_create's
+ * error number, 0: started. Any thread. */
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *argument);
 
 #endif

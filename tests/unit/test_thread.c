@@ -60,9 +60,9 @@ static void test_who_starts_it_stays_as_it_was(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_it_has_its_name), cmocka_unit_test(test_a_long_name_is_cut),
-        cmocka_unit_test(test_it_takes_no_signal),
-        cmocka_unit_test(test_who_starts_it_stays_as_it_was)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_it_has_its_name),
+                                       cmocka_unit_test(test_a_long_name_is_cut),
+                                       cmocka_unit_test(test_it_takes_no_signal),
+                                       cmocka_unit_test(test_who_starts_it_stays_as_it_was)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
