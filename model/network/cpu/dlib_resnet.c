@@ -344,6 +344,7 @@ static void work(void *context, unsigned member) {
     }
     if (most)
         forget(network, workspace, most);
+    forget_registers();
 }
 
 static void embed(struct dlib_resnet *network, const float *faces, uint32_t n, float *out) {

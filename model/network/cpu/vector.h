@@ -36,6 +36,22 @@ static inline vector maximum(vector a, vector b) { return VECTOR_MAX(a, b); }
 /* The operand that is returned beside a NaN is the second: a NaN stays one. */
 static inline vector relu(vector x) { return maximum((vector){0}, x); }
 
+/* An embedding must not stay in registers that nobody else uses: the next call that the dynamic
+ * linker resolves would save them on the stack. (vzeroall leaves the upper sixteen.) */
+static inline void forget_registers(void) {
+#define FORGET(n) "vpxord %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"
+#ifdef __AVX512F__
+    __asm__ volatile(FORGET(16) FORGET(17) FORGET(18) FORGET(19) FORGET(20) FORGET(21) FORGET(22)
+                         FORGET(23) FORGET(24) FORGET(25) FORGET(26) FORGET(27) FORGET(28)
+                             FORGET(29) FORGET(30) FORGET(31)::
+                                 : "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",
+                                   "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29",
+                                   "xmm30", "xmm31");
+#endif
+#undef FORGET
+    _mm256_zeroall();
+}
+
 /* Weights that will be wanted next, to be fetched meanwhile; `step` bytes for each k. */
 struct ahead {
     const char *next;
