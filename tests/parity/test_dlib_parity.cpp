@@ -274,7 +274,7 @@ int main(int argc, char **argv) {
     fixture.engine = std::strcmp(argv[4], "avx512") == 0 ? &network_engine_avx512
                      : std::strcmp(argv[4], "avx2") == 0 ? &network_engine_avx2
                                                          : &network_engine_torch;
-    if (fixture.engine == &network_engine_avx512 && !__builtin_cpu_supports("avx512f"))
+    if (fixture.engine == &network_engine_avx512 && !__builtin_cpu_supports("avx512vl"))
         return SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_component_is_within_a_ten_thousandth_of_dlibs),

@@ -186,7 +186,7 @@ static void a_convolution_over_planes_row_by_row(void **state) {
 int main(int argc, char **argv) {
     enum { SKIPPED = 77 };
     bool wide = argc > 1 && strcmp(argv[1], "avx512") == 0;
-    if (wide && !__builtin_cpu_supports("avx512f"))
+    if (wide && !__builtin_cpu_supports("avx512vl"))
         return SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_convolution_that_keeps_the_size),
