@@ -87,7 +87,7 @@ contract: setup-test build
 	@cmake --build $(BUILD) --target facepair-stub && tests/contract/run.sh $(BUILD)
 
 fuzz:
-	@setup/setup && setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz && setup/fuzz $(or $(FUZZ_SECONDS),60)
+	@setup/setup && setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz --target fuzzers && setup/fuzz $(or $(FUZZ_SECONDS),60)
 
 parity-full: setup-test build
 	@setup/packages peers && cmake --build $(BUILD) --target vit_embed && tests/parity/vit/full.sh $(BUILD)

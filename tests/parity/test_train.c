@@ -154,7 +154,7 @@ static void only_the_last_block_moves(void **state) {
 /* images (n, 3, side, side) -> (n, length); for the caller to free. */
 static float *embed_with(const struct outcome *s, const char *weights, const float *images,
                          uint32_t n) {
-    struct network *network;
+    struct network *network = NULL;
     struct error err;
     float *out = calloc((size_t)n * s->subject.card.embedding_length, sizeof(*out));
     if (!out || network_open(&s->subject.card, weights, &network, &err) != STATUS_OK ||

@@ -107,7 +107,7 @@ static void a_row_is_the_same_in_every_company(void **state) {
 }
 
 static float *embed_served(const struct subject *s) {
-    struct network *network;
+    struct network *network = NULL;
     struct error err;
     float *out = calloc((size_t)IMAGES * s->card.embedding_length, sizeof(*out));
     if (!out || network_open(&s->card, s->weights, &network, &err) != STATUS_OK ||

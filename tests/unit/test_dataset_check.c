@@ -51,8 +51,7 @@ static void check(void) {
     char sha256[DIGEST_TEXT_SIZE];
     const struct dataset_check_hooks hooks = {0};
     assert_int_equal(dataset_manifest_write(&manifest, folder.path, sha256, &err), STATUS_OK);
-    assert_int_equal(dataset_check(folder.path, &(struct image_limits)IMAGE_LIMITS_DEFAULT, &hooks,
-                                   &result, &err),
+    assert_int_equal(dataset_check(folder.path, &IMAGE_LIMITS_DEFAULT, &hooks, &result, &err),
                      STATUS_OK);
 }
 
@@ -153,8 +152,7 @@ static void it_can_be_stopped(void **state) {
     add_people();
     check();
     const struct dataset_check_hooks hooks = {.go_on = refuse};
-    assert_int_equal(dataset_check(folder.path, &(struct image_limits)IMAGE_LIMITS_DEFAULT, &hooks,
-                                   &result, &err),
+    assert_int_equal(dataset_check(folder.path, &IMAGE_LIMITS_DEFAULT, &hooks, &result, &err),
                      STATUS_OK);
     assert_true(result.stopped && !result.usable);
 }
