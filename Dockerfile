@@ -3,8 +3,8 @@
 #   --target test    the unit tests, compiled and run in the image
 #   --target cuda    for NVIDIA GPUs (docker run --gpus all …)
 #
-# An image holds the program, its libtorch, its models and a dozen small libraries. There are no keys yet, so whoever reaches
-# the port may ask: publish it on loopback, as above, or behind something that knows its callers.
+# An image holds the program, its libtorch, its models and a dozen small libraries. It asks for no key (--insecure below), so whoever
+# reaches the port may ask: publish it on loopback, as above, or behind something that knows its callers.
 # tests/image/build builds it where there is no Docker, and says how large each part is.
 
 FROM debian:bookworm-slim AS build
@@ -61,7 +61,7 @@ EXPOSE 8080 9090
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["bash", "-c", \
     "exec 3<>/dev/tcp/127.0.0.1/9090 && printf 'GET /readyz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 ENTRYPOINT ["facepair"]
-CMD ["serve", "--role", "serve", "--device", "cuda:0", "--insecure", "--listen", "0.0.0.0:8080", "--admin-listen", "off", "--metrics-listen", "0.0.0.0:9090"]
+CMD ["serve", "--role", "serve", "--device", "cuda:0", "--lockout", "off", "--insecure", "--listen", "0.0.0.0:8080", "--admin-listen", "off", "--metrics-listen", "0.0.0.0:9090"]
 
 FROM base AS cpu
 LABEL org.opencontainers.image.title="facepair" \

@@ -1,10 +1,13 @@
 """The chart: what it renders to, who finds it valid, and what it must say."""
+import json
+import os
 import re
+import subprocess
 
 import pytest
 import yaml
 from conftest import CHART, TOOLS, TREE, VALUES, helm_template, run
-from service import STUB
+from service import STUB, Service, write_stub_data
 
 OF_OTHERS = {"ServiceMonitor", "PrometheusRule", "ScaledObject"}  # their schemas are not Kubernetes'
 WORKLOADS = ("Deployment", "StatefulSet", "Pod")
@@ -59,6 +62,17 @@ def test_the_dockerfile_is_clean():
     assert done.returncode == 0, done.stdout
 
 
+def test_an_images_own_command_serves(tmp_path):
+    commands = re.findall(r"^CMD (.*)$", (TREE / "Dockerfile").read_text(), re.M)
+    assert len(commands) == 2  # of the image for CPUs and of the one for GPUs, of which there is none here
+    for command in commands:
+        word, *options = json.loads(re.sub(r":\d+", ":0", command.replace("cuda:0", "cpu")))
+        assert word == "serve"
+        service = Service(STUB, write_stub_data(tmp_path / str(len(options)), dlib_resnet={}), *options)
+        assert service.get("/readyz", service.metrics_port).status == 200
+        assert service.stop() == 0
+
+
 def test_the_rendered_manifests_are_those_of_the_chart(tmp_path, kind):
     assert run("deploy/render", tmp_path).returncode == 0
     assert (TREE / "deploy" / "kubernetes" / f"{kind}.yaml").read_text() == (tmp_path / f"{kind}.yaml").read_text()
@@ -98,6 +112,25 @@ def test_models_of_the_image_need_no_volume():
     kinds = [each["kind"] for each in yaml.safe_load_all(done.stdout) if each]
     assert done.returncode == 0 and "PersistentVolumeClaim" not in kinds and "StatefulSet" not in kinds
     assert "--data=/usr/share/facepair" in done.stdout and "initContainers" not in done.stdout
+
+
+def test_pods_may_fill_an_empty_volume_at_the_same_time(tmp_path):
+    done = helm_template("--set", "models.source=volume,control.enabled=false")
+    objects = [each for each in yaml.safe_load_all(done.stdout) if each]
+    rendered = {each["metadata"]["name"]: each for each in objects if each["kind"] == "Deployment"}
+    script = rendered["facepair"]["spec"]["template"]["spec"]["initContainers"][0]["command"][2]
+    image, volume = tmp_path / "image", tmp_path / "volume"
+    for name in ("face", "models/one", "models/other"):
+        (image / name).mkdir(parents=True)
+        for number in range(20):
+            (image / name / str(number)).write_bytes(os.urandom(50_000))
+    script = script.replace("/usr/share/facepair", str(image)).replace("/shared", str(volume))
+    for _ in range(10):
+        volume.mkdir()
+        crowd = [subprocess.Popen(["bash", "-euc", script], env=os.environ | {"HOSTNAME": f"pod-{number}"}) for number in range(6)]
+        assert [pod.wait() for pod in crowd] == [0] * 6
+        assert run("diff", "-r", image, volume).returncode == 0
+        run("rm", "-r", volume)
 
 
 # ---- what it must say ----

@@ -79,7 +79,8 @@ livenessProbe:
 {{ .Values.models.existingClaim | default (printf "%s-models" .Release.Name) }}
 {{- end -}}
 
-{{/* Control fills an empty models volume from the image; a model appears by a rename, whole. */}}
+{{/* Control, or without it each pod, fills an empty models volume from the image; a model appears by a rename, whole, of whoever is
+the first. */}}
 {{- define "facepair.seedModels" -}}
 - name: seed-models
   image: {{ include "facepair.image" . }}
@@ -93,10 +94,11 @@ livenessProbe:
         target=${source#/usr/share/facepair/}
         [ ! -e "$target" ] || continue
         mkdir -p "$(dirname "$target")"
-        rm -rf "$(dirname "$target")/.seed"
-        cp -r "$source" "$(dirname "$target")/.seed"
-        sync -f "$(dirname "$target")/.seed"
-        mv "$(dirname "$target")/.seed" "$target"
+        seed=$(dirname "$target")/.seed-$HOSTNAME
+        rm -rf "$seed"
+        cp -r "$source" "$seed"
+        sync -f "$seed"
+        mv -T "$seed" "$target" || { [ -e "$target" ] && rm -rf "$seed"; }
       done
   resources:
     requests: {cpu: 100m, memory: 64Mi}
