@@ -9,12 +9,14 @@
  * error, since a file cut short would otherwise give a number that looks right.
  *
  * Each image occurs once in `images`; a hash table (open addressing, at most half full, sized for
- * the announced number of pairs) finds the ones already there.
+ * the announced number of pairs) finds the ones already there. Its hash has a key drawn for each
+ * text, or names could be chosen that all fall into one place, and looking for them be quadratic.
  */
 #include "model/dataset.h"
 
 #include "model/file.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,7 @@ struct reader {
     struct dataset_pairs *pairs;
     int64_t *table; /* indexes into images */
     size_t table_size;
+    unsigned char key[crypto_shorthash_KEYBYTES];
     struct error *err;
 };
 
@@ -99,16 +102,16 @@ static bool name_valid(const char *name) {
 
 /* ---- images, each once ---- */
 
-static uint64_t hash(const char *text) {
-    uint64_t value = 14695981039346656037u; /* FNV-1a */
-    for (; *text; text++)
-        value = (value ^ (unsigned char)*text) * 1099511628211u;
-    return value;
+static size_t place_of(const struct reader *reader, const char *text) {
+    uint64_t hash; /* SipHash-2-4 */
+    crypto_shorthash((unsigned char *)&hash, (const unsigned char *)text, strlen(text),
+                     reader->key);
+    return hash % reader->table_size;
 }
 
 static enum status add_image(struct reader *reader, const char *path, uint32_t *index) {
     struct dataset_pairs *pairs = reader->pairs;
-    size_t slot = hash(path) % reader->table_size;
+    size_t slot = place_of(reader, path);
     while (reader->table[slot] != EMPTY) {
         if (strcmp(pairs->images[reader->table[slot]], path) == 0) {
             *index = (uint32_t)reader->table[slot];
@@ -179,6 +182,7 @@ static enum status allocate(struct reader *reader, size_t pairs) {
     reader->pairs->pairs = calloc(pairs, sizeof(*reader->pairs->pairs));
     reader->pairs->images = calloc(2 * pairs, sizeof(*reader->pairs->images));
     reader->table_size = 4 * pairs + 1;
+    crypto_shorthash_keygen(reader->key);
     reader->table = malloc(reader->table_size * sizeof(*reader->table));
     if (!reader->pairs->pairs || !reader->pairs->images || !reader->table)
         return error_set(reader->err, STATUS_INTERNAL, "out of memory");

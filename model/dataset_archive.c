@@ -119,7 +119,7 @@ static enum status enter_person(struct extraction *x, const char *name, const ch
     if (x->person_fd >= 0)
         close(x->person_fd);
     x->person_fd = -1;
-    if (mkdirat(x->folder_fd, person, 0755) == 0)
+    if (mkdirat(x->folder_fd, person, 0700) == 0)
         x->content->people++;
     else if (errno != EEXIST)
         return not_written(x, "a person's folder");
@@ -188,7 +188,7 @@ static enum status write_file(struct extraction *x, const char *name,
     int folder = path->kind == DATASET_IMAGE ? x->person_fd : x->folder_fd;
     if (path->kind == DATASET_IMAGE && has_twin(folder, path->file))
         return refuse(x, name, "its number is there twice");
-    int fd = openat(folder, path->file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    int fd = openat(folder, path->file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST)
         return refuse(x, name, "its name is there twice");
     if (fd < 0)
@@ -206,6 +206,18 @@ static const char *name_of(struct archive_entry *entry) {
     if (!name) /* bytes of an unknown alphabet */
         name = archive_entry_pathname(entry);
     return name ? name : "";
+}
+
+/* libarchive knows folders with a body, and to pass over it would decompress it all at once. */
+static enum status check_no_body(struct extraction *x, struct archive_entry *entry,
+                                 const char *name) {
+    const void *bytes;
+    size_t length;
+    la_int64_t offset;
+    if (archive_entry_size(entry) > 0 ||
+        archive_read_data_block(x->archive, &bytes, &length, &offset) != ARCHIVE_EOF)
+        return refuse(x, name, "a folder has no bytes of its own");
+    return STATUS_OK;
 }
 
 static enum status check_kind(struct extraction *x, struct archive_entry *entry, const char *name) {
@@ -248,8 +260,10 @@ static enum status take_member(struct extraction *x, struct archive_entry *entry
     if (dataset_path_parse(name, folder, &path, &why) != STATUS_OK)
         return refuse(x, name, why.detail);
     status = check_top(x, &path, name);
-    if (status != STATUS_OK || folder)
+    if (status != STATUS_OK)
         return status;
+    if (folder)
+        return check_no_body(x, entry, name);
     return write_file(x, name, &path, (uint64_t)archive_entry_size(entry));
 }
 

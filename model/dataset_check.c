@@ -5,6 +5,7 @@
 #include "model/dataset.h"
 #include "model/dataset_manifest.h"
 #include "model/file.h"
+#include "model/lines.h"
 #include "model/people.h"
 
 #include <stdio.h>
@@ -133,19 +134,26 @@ static bool has_image(const struct check *check, const char *name) {
     return false;
 }
 
-/* Readers of lists may name the file by its path. */
-static enum status reject_list(struct check *check, const char *list, const char *detail) {
-    size_t length = strlen(check->directory);
-    if (strncmp(detail, check->directory, length) == 0)
-        detail += length + strcspn(detail + length, ",:") + 1;
-    return reject(check, "invalid_list", "%.80s: %.160s", list, detail + strspn(detail, " "));
+/* Readers of lists name the file by its path, cut where that is long. */
+static const char *without_path(const char *detail, const char *path) {
+    size_t told = 0;
+    while (detail[told] && detail[told] == path[told])
+        told++;
+    if (told < LINES_PATH_TOLD && path[told])
+        return detail;
+    return detail + told + strspn(detail + told, ",: ");
+}
+
+static enum status reject_list(struct check *check, const char *list, const char *path,
+                               const char *detail) {
+    return reject(check, "invalid_list", "%.80s: %.160s", list, without_path(detail, path));
 }
 
 static enum status check_pairs(struct check *check, const char *list, const char *path) {
     struct dataset_pairs pairs;
     struct error why;
     if (dataset_pairs_read(path, &pairs, &why) != STATUS_OK)
-        return reject_list(check, list, why.detail);
+        return reject_list(check, list, path, why.detail);
     for (uint32_t i = 0; i < pairs.images_count && !check->result->code; i++)
         if (!has_image(check, pairs.images[i]))
             reject(check, "invalid_list", "%.80s names %.120s, which is not there.", list,
@@ -169,7 +177,7 @@ static enum status check_people(struct check *check, const char *list, const cha
     struct people people;
     struct error why;
     if (people_read(path, &people, &why) != STATUS_OK)
-        return reject_list(check, list, why.detail);
+        return reject_list(check, list, path, why.detail);
     for (uint32_t i = 0; i < people.count && !check->result->code; i++)
         check_person(check, list, &people.list[i]);
     people_release(&people);

@@ -28,10 +28,10 @@ enum status dataset_folder_begin(const char *data, struct dataset_folder *folder
         status = dataset_folder_path(data, ".new-XXXXXX", folder->path, err);
     if (status != STATUS_OK)
         return status;
-    if (mkdir(all, 0755) != 0 && errno != EEXIST)
+    if (mkdir(all, 0700) != 0 && errno != EEXIST)
         return failed(all, errno, err);
     folder->hold = leftovers_hold(all);
-    if (mkdtemp(folder->path) && chmod(folder->path, 0755) == 0)
+    if (mkdtemp(folder->path)) /* its owner's alone, as all that is in it */
         return STATUS_OK;
     status = failed(folder->path, errno, err);
     leftovers_release(folder->hold);

@@ -7,7 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LINES_FIELDS_MAX = 4, LINES_BYTES_MAX = 64 * 1024 * 1024 };
+enum {
+    LINES_FIELDS_MAX = 4,
+    LINES_BYTES_MAX = 64 * 1024 * 1024,
+    LINES_PATH_TOLD = 120 /* bytes of a list's path, at least, in an error of its reader */
+};
 
 struct lines {
     const char *path;

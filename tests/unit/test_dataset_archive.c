@@ -132,6 +132,19 @@ static void photographs_and_lists_are_written(void **state) {
     assert_string_equal(sha256, content.sha256);
 }
 
+static void nobody_else_may_read_what_is_written(void **state) {
+    (void)state;
+    mode_t before = umask(0);
+    add_plain_people("");
+    tar_end(&tar);
+    assert_int_equal(extract(&tar), STATUS_OK);
+    umask(before);
+    char command[512];
+    snprintf(command, sizeof command,
+             "test -z \"$(find %s -mindepth 1 -not -name files.sha256 -perm /077)\"", target);
+    assert_int_equal(system(command), 0);
+}
+
 static void order_folders_and_compression_do_not_change_the_digest(void **state) {
     (void)state;
     char first[DIGEST_TEXT_SIZE];
@@ -207,6 +220,25 @@ static void links_and_devices_are_refused(void **state) {
     tar_header(&tar, '2', "Ada", "..", 0);
     tar_add_text(&tar, "Ada/Ada_0001.jpg", "x");
     assert_refused(STATUS_INVALID_FIELD, "links");
+}
+
+static void a_folder_with_bytes_of_its_own_is_refused_before_they_are_read(void **state) {
+    (void)state;
+    enum { BYTES = 64 << 20 };
+    char *zeros = calloc(1, BYTES);
+    static const char types[] = {'0', 'D'};
+    for (size_t i = 0; i < sizeof types; i++) {
+        tar_header(&tar, types[i], "Ada/", "", BYTES);
+        tar_append(&tar, zeros, BYTES);
+        tar_end(&tar);
+        struct tar_file packed = tar_compressed(&tar, "zstd");
+        assert_int_equal(extract(&packed), STATUS_INVALID_FIELD);
+        assert_non_null(strstr(err.detail, "no bytes of its own"));
+        tar_release(&packed);
+        tar_release(&tar);
+        again();
+    }
+    free(zeros);
 }
 
 static void a_name_or_a_number_twice_is_refused(void **state) {
@@ -379,7 +411,9 @@ int main(void) {
         TEST(order_folders_and_compression_do_not_change_the_digest),
         TEST(names_outside_the_form_are_refused),
         TEST(links_and_devices_are_refused),
+        TEST(a_folder_with_bytes_of_its_own_is_refused_before_they_are_read),
         TEST(a_name_or_a_number_twice_is_refused),
+        TEST(nobody_else_may_read_what_is_written),
         TEST(members_of_two_folders_are_refused),
         TEST(what_is_no_tar_is_415),
         TEST(an_archive_without_files_is_refused),

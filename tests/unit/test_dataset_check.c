@@ -47,13 +47,15 @@ static void add_people(void) {
     add_photograph("Bo/Bo_0001.webp", "lossy.webp");
 }
 
-static void check(void) {
+static void check_at(const char *directory) {
     char sha256[DIGEST_TEXT_SIZE];
     const struct dataset_check_hooks hooks = {0};
     assert_int_equal(dataset_manifest_write(&manifest, folder.path, sha256, &err), STATUS_OK);
-    assert_int_equal(dataset_check(folder.path, &IMAGE_LIMITS_DEFAULT, &hooks, &result, &err),
+    assert_int_equal(dataset_check(directory, &IMAGE_LIMITS_DEFAULT, &hooks, &result, &err),
                      STATUS_OK);
 }
+
+static void check(void) { check_at(folder.path); }
 
 static void assert_rejected(const char *code, const char *why) {
     check();
@@ -141,6 +143,19 @@ static void a_people_list_that_is_none_is_told_without_a_path(void **state) {
     assert_rejected("invalid_list", "people.txt: line 1");
 }
 
+static void a_path_that_is_cut_in_an_error_is_not_told_either(void **state) {
+    (void)state;
+    char directory[PATH_MAX];
+    snprintf(directory, sizeof directory, "%s/%0130d", folder.path, 0);
+    assert_int_equal(symlink(".", directory), 0);
+    add_people();
+    add_text("people.txt", "one\n");
+    check_at(directory);
+    assert_string_equal(result.code, "invalid_list");
+    assert_null(strchr(result.why.detail, '/'));
+    assert_non_null(strstr(result.why.detail, "line 1"));
+}
+
 static bool refuse(void *context, size_t done, size_t images) {
     assert_int_equal(images, 3);
     (void)context;
@@ -169,6 +184,7 @@ int main(void) {
         TEST(a_list_that_names_what_is_not_there_is_told),
         TEST(a_people_list_that_names_too_many_is_told),
         TEST(a_people_list_that_is_none_is_told_without_a_path),
+        TEST(a_path_that_is_cut_in_an_error_is_not_told_either),
         TEST(it_can_be_stopped),
 #undef TEST
     };
