@@ -231,11 +231,23 @@ void keys_carry_over(struct keys *keys, const struct keys *from) {
 
 /* ---- changing ---- */
 
+/* Whatever links lead to FILE, it is the file itself that is locked and replaced; a new one has no
+ * other name yet. */
+static enum status find_file(const char *path, char file[PATH_MAX], struct error *err) {
+    if (realpath(path, file))
+        return STATUS_OK;
+    return errno == ENOENT
+               ? file_path(file, err, "%s", path)
+               : error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, strerror(errno));
+}
+
 /* Of two that change the file one waits. The lock is on a file of its own, since FILE is replaced.
- */
-static enum status lock(const char *path, int *fd, struct error *err) {
+ * file: FILE's own path. */
+static enum status lock(const char *path, char file[PATH_MAX], int *fd, struct error *err) {
     char name[PATH_MAX];
-    enum status status = file_path(name, err, "%s.lock", path);
+    enum status status = find_file(path, file, err);
+    if (status == STATUS_OK)
+        status = file_path(name, err, "%s.lock", file);
     if (status != STATUS_OK)
         return status;
     *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -269,19 +281,20 @@ static void draw(struct key *key, char text[KEY_TEXT_SIZE]) {
 
 enum status keys_create(const char *path, const struct key *wanted, char text[KEY_TEXT_SIZE],
                         struct error *err) {
+    char file[PATH_MAX];
     int fd;
     struct keys *keys;
-    enum status status = lock(path, &fd, err);
+    enum status status = lock(path, file, &fd, err);
     if (status != STATUS_OK)
         return status;
-    status = open_for_change(path, &keys, err);
+    status = open_for_change(file, &keys, err);
     if (status == STATUS_OK) {
         if (keys->count < KEYS_MAX) {
             struct key *key = &keys->list[keys->count++];
             *key = *wanted;
             clock_wall_text(key->created_at);
             draw(key, text);
-            status = write_all(path, keys, err);
+            status = write_all(file, keys, err);
         } else {
             status = error_set(err, STATUS_INVALID_FIELD, "there are %d keys already", KEYS_MAX);
         }
@@ -292,12 +305,13 @@ enum status keys_create(const char *path, const struct key *wanted, char text[KE
 }
 
 enum status keys_revoke(const char *path, const char *id, struct error *err) {
+    char file[PATH_MAX];
     int fd;
     struct keys *keys;
-    enum status status = lock(path, &fd, err);
+    enum status status = lock(path, file, &fd, err);
     if (status != STATUS_OK)
         return status;
-    status = keys_read(path, &keys, err);
+    status = keys_read(file, &keys, err);
     if (status == STATUS_OK) {
         size_t place = 0;
         while (place < keys->count && strcmp(keys->list[place].id, id) != 0)
@@ -306,7 +320,7 @@ enum status keys_revoke(const char *path, const char *id, struct error *err) {
             keys->count--;
             memmove(&keys->list[place], &keys->list[place + 1],
                     (keys->count - place) * sizeof(*keys->list));
-            status = write_all(path, keys, err);
+            status = write_all(file, keys, err);
         } else {
             status = error_set(err, STATUS_NOT_FOUND, "there is no key %.32s", id);
         }

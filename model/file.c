@@ -108,6 +108,15 @@ static const char *cut_name(char *path) {
     return path;
 }
 
+static bool take_mode(const char *path, int fd) {
+    struct stat about;
+    if (stat(path, &about) != 0)
+        return fchmod(fd, 0644) == 0;
+    if (fchown(fd, about.st_uid, about.st_gid) != 0 && errno != EPERM)
+        return false;
+    return fchmod(fd, about.st_mode & 0777) == 0;
+}
+
 enum status file_write(const char *path, const char *bytes, size_t size, struct error *err) {
     char temporary[PATH_MAX];
     int length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
@@ -116,7 +125,7 @@ enum status file_write(const char *path, const char *bytes, size_t size, struct 
     int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
         return not_written(err, path, errno);
-    bool written = write_all(fd, bytes, size) && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
+    bool written = write_all(fd, bytes, size) && take_mode(path, fd) && fsync(fd) == 0;
     int cause = errno;
     if (close(fd) != 0 && written) {
         written = false;

@@ -20,8 +20,9 @@ enum status file_read(const char *path, size_t bytes_max, char **bytes, size_t *
                       struct error *err);
 
 /* Writes the file anew (temporary file PATH.XXXXXX, fsync, rename, fsync of the directory): a
- * reader sees the old or the whole new one, also after the power fails. STATUS_STORAGE_FULL,
- * STATUS_INTERNAL; err names the file. */
+ * reader sees the old or the whole new one, also after the power fails. One that is there keeps its
+ * mode, and its owner where this process may give files away; a new one may be read by everybody.
+ * STATUS_STORAGE_FULL, STATUS_INTERNAL; err names the file. */
 enum status file_write(const char *path, const char *bytes, size_t size, struct error *err);
 
 /* What was renamed into or out of a directory is on disk only once the directory itself is.

@@ -47,6 +47,24 @@ static void create_key(const struct place *place, unsigned scopes, char text[KEY
         fail_msg("%s", err.detail);
 }
 
+static void a_link_leads_to_the_file_that_is_changed(void **state) {
+    struct place *place = *state, link = *place;
+    char text[KEY_TEXT_SIZE];
+    struct stat about;
+    create_key(place, SCOPE_VERIFY, text);
+    assert_int_equal(chmod(place->path, 0600), 0);
+    snprintf(link.path, sizeof link.path, "%s/link.json", place->folder.path);
+    assert_int_equal(symlink("keys.json", link.path), 0);
+    create_key(&link, SCOPE_VERIFY, text);
+    struct keys *keys = read_keys(place);
+    assert_non_null(keys_find(keys, text));
+    keys_destroy(keys);
+    assert_int_equal(lstat(link.path, &about), 0);
+    assert_true(S_ISLNK(about.st_mode));
+    assert_int_equal(stat(place->path, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+}
+
 static void a_created_key_is_found_by_its_text_alone(void **state) {
     struct place *place = *state;
     char text[KEY_TEXT_SIZE], other[KEY_TEXT_SIZE];
@@ -249,6 +267,7 @@ static void without_a_rate_there_is_no_limit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        IN_A_PLACE(a_link_leads_to_the_file_that_is_changed),
         IN_A_PLACE(a_created_key_is_found_by_its_text_alone),
         IN_A_PLACE(what_is_no_key_is_not_found),
         IN_A_PLACE(the_hash_is_blake2b_of_the_secrets_text),
