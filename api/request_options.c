@@ -134,10 +134,11 @@ static bool is_utf8(const char *text, size_t size) {
     return true;
 }
 
-/* Text, so that an operator can name in JSON whoever was named in a form. */
+/* Text without U+0000, so that an operator can name in JSON whoever was named in a form. */
 static void set_subject(struct request_options *options, const struct option_value *value,
                         const char *name, struct faults *faults) {
-    if (value->text && value->size <= SUBJECT_BYTES_MAX && is_utf8(value->text, value->size)) {
+    if (value->text && value->size <= SUBJECT_BYTES_MAX && is_utf8(value->text, value->size) &&
+        !memchr(value->text, '\0', value->size)) {
         memcpy(options->subject, value->text, value->size);
         options->subject_size = value->size;
     } else {
