@@ -21,6 +21,7 @@
  * do, they are taken as inverted always. red = cyan' × key' ÷ 255 and so on, no colour profile.
  */
 #include "model/image/codec.h"
+#include "server/wipe.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -247,7 +248,7 @@ static enum status run(struct jpeg_reader *reader, void (*step)(struct jpeg_read
     if (setjmp(reader->escape) == 0)
         step(reader);
     jpeg_destroy_decompress(&reader->library);
-    free(reader->inks);
+    wipe_and_free(reader->inks);
     return reader->status;
 }
 

@@ -3,6 +3,7 @@
  * PNG what the scaled inverse DCT gives JPEG: a picture of 50 megapixels never stands in memory
  * whole. */
 #include "model/image/codec.h"
+#include "server/wipe.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -30,10 +31,8 @@ enum status image_reducer_open(uint32_t width, uint32_t height, unsigned divisor
 }
 
 void image_reducer_close(struct image_reducer *reducer) {
-    if (reducer->row)
-        explicit_bzero(reducer->row, (size_t)reducer->width * 3);
-    free(reducer->row);
-    free(reducer->sums);
+    wipe_and_free(reducer->row);
+    wipe_and_free(reducer->sums);
     *reducer = (struct image_reducer){0};
 }
 
