@@ -19,7 +19,8 @@ if(NOT Torch_DIR)
   install(DIRECTORY ${FACEPAIR_LIBTORCH}/licenses/ DESTINATION share/doc/facepair/libtorch)
 endif()
 
-# Models and landmarks; not what somebody's runs from the tree have left there.
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/ DESTINATION share/facepair OPTIONAL
-  PATTERN store.sqlite* EXCLUDE PATTERN jobs EXCLUDE PATTERN datasets EXCLUDE)
+# Models and landmarks, by name: runs from the tree leave other things there, a secret key among them.
+foreach(part face models)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/${part} DESTINATION share/facepair OPTIONAL)
+endforeach()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION share/doc/facepair)
