@@ -12,6 +12,7 @@
 #include "server/clock.h"
 #include "server/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ enum {
     RESTART_MS_MAX = 60000,
     LONG_LIFE_MS = 60000,
     LINE_MAX_BYTES = 4096,
-    ARGUMENTS_MAX = 64,
+    ARGUMENTS_MAX = 24 + 2 * SUPERVISOR_TRUSTED_MAX,
     NUMBER_SIZE = 24
 };
 #define RUNNER_PREFIX "tr_"
@@ -206,8 +207,8 @@ struct arguments {
 };
 
 static void add(struct arguments *arguments, const char *argument) {
-    if (arguments->count < ARGUMENTS_MAX)
-        arguments->list[arguments->count++] = (char *)argument;
+    assert(arguments->count < ARGUMENTS_MAX);
+    arguments->list[arguments->count++] = (char *)argument;
 }
 
 static void add_number(struct arguments *arguments, const char *name, uint64_t value) {
@@ -217,6 +218,8 @@ static void add_number(struct arguments *arguments, const char *name, uint64_t v
     add(arguments, text);
 }
 
+/* What the service was told in its environment the child would hear too: each such option is said.
+ */
 static void make_arguments(const struct supervisor *supervisor, struct arguments *arguments) {
     const struct supervisor_options *options = &supervisor->options;
     *arguments = (struct arguments){.count = 0};
@@ -228,6 +231,10 @@ static void make_arguments(const struct supervisor *supervisor, struct arguments
     add(arguments, supervisor->runner);
     add(arguments, "--jobs");
     add(arguments, "1");
+    add(arguments, "--device");
+    add(arguments, "cpu");
+    add(arguments, "--log-level");
+    add(arguments, log_level_name());
     add_number(arguments, "--trainer-threads", options->threads);
     add_number(arguments, "--trainer-memory-max", options->memory_bytes);
     add_number(arguments, "--lease-ms", options->lease_ms);

@@ -16,13 +16,14 @@
 #include "api/service.h"
 #include "server/background.h"
 
-enum { SUPERVISOR_CANCEL_MS = 1200, SUPERVISOR_DRAIN_MS = 2000 };
+enum { SUPERVISOR_CANCEL_MS = 1200, SUPERVISOR_DRAIN_MS = 2000, SUPERVISOR_TRUSTED_MAX = 32 };
 
 struct supervisor_options {
     unsigned threads;      /* 0: one for each CPU granted */
     uint64_t memory_bytes; /* 0: half the memory granted */
     uint64_t lease_ms;
-    const char *const *trusted;    /* --allow-torchscript; NULL at the end */
+    const char *const
+        *trusted; /* --allow-torchscript; NULL at the end, behind SUPERVISOR_TRUSTED_MAX at most */
     struct background_place place; /* this process's: its child is to go before it */
 };
 

@@ -35,6 +35,10 @@ void log_set_level(enum log_level level) {
     atomic_store_explicit(&level_least, (int)level, memory_order_relaxed);
 }
 
+const char *log_level_name(void) {
+    return level_names[atomic_load_explicit(&level_least, memory_order_relaxed)];
+}
+
 bool log_level_parse(const char *text, enum log_level *level) {
     for (int i = LOG_DEBUG; i <= LOG_OFF; i++)
         if (strcmp(text, level_names[i]) == 0) {

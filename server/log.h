@@ -43,6 +43,7 @@ struct log_field {
 
 /* The level is the process's, as stderr is; LOG_INFO until it is set. */
 void log_set_level(enum log_level level);
+const char *log_level_name(void); /* the process's, as log_level_parse() takes it */
 bool log_level_parse(const char *text, enum log_level *level); /* debug info warn error off */
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *event, const struct log_field *fields);

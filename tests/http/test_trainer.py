@@ -370,6 +370,15 @@ def test_role_control_has_them_all(jobs, serve):
     trainer_of(service)
 
 
+def test_the_trainer_is_told_what_the_service_was_and_computes_on_processors(jobs, serve):
+    hashes = [f"{number:064x}" for number in range(32)]
+    service = serve("--log-level", "debug", *(f"--allow-torchscript={each}" for each in hashes))
+    words = pathlib.Path(f"/proc/{trainer_of(service)}/cmdline").read_text().split("\0")
+    told = list(zip(words, words[1:]))
+    assert ("--device", "cpu") in told and ("--log-level", "debug") in told
+    assert [value for name, value in told if name == "--allow-torchscript"] == hashes
+
+
 def test_no_trainer_leaves_the_jobs_to_another_process(jobs, serve, start):
     service = serve("--no-trainer")
     job = jobs.create()
