@@ -5,7 +5,8 @@
  *                    nor can processes outside be signalled or looked into
  *   sandbox_calls.c  seccomp: system calls that no server needs (mounts, modules, other processes'
  *                    memory, namespaces, …) fail with EPERM, and so do new internet sockets: nobody
- *                    is called from here, what is said goes to who has called
+ *                    beyond this machine is called, what is said goes to who has called. Sockets
+ *                    between processes stay, which the C library and drivers use
  *
  * Descriptors that are open stay usable. Whoever is started from here is confined likewise.
  * Threads that exist are not confined by Landlock: so before any is started.

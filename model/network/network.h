@@ -22,6 +22,12 @@ struct network;
  * what is missing when the device is not there. */
 enum status network_runtime_open(const char *device, unsigned threads, struct error *err);
 
+/* Memory of the CPU's that libtorch frees in this process is overwritten from now on: embeddings,
+ * and what leads from a face to them. To be called behind network_runtime_open, by who serves. Our
+ * own networks overwrite theirs in any case; memory of a GPU is not. It takes 1 to 3 % of
+ * libtorch's time (bench_embed --libtorch --overwrite). */
+void network_runtime_overwrite(void);
+
 /* Before network_open: a card of architecture "torchscript" whose weights have this SHA-256 (64
  * lower-case hexadecimal digits) may be opened. Such a file is a program; without this, it is
  * refused. Not thread-safe. */

@@ -2,15 +2,19 @@
  * unless told otherwise; medians over the rounds.
  *
  *   bench_embed DATA_DIRECTORY [--threads N] [--workers N] [--rounds N] [--batches 1,2,8] [--json]
- *               [--clock wall|cpu] [--dump FILE] [--device D] [--model NAME]
+ *               [--clock wall|cpu] [--dump FILE] [--device D] [--model NAME] [--libtorch]
+ * [--overwrite]
  *
  * --workers N computes in N threads at once, each with its own network (N workers × THREADS), and
  * divides the time by all their faces: the table that chooses between n × 1 and 1 × n.
  * --clock cpu counts the process's processor time instead, which a busy machine disturbs less.
+ * --libtorch takes it where we have our own code; --overwrite overwrites what it frees, as a server
+ * does.
  * --dump FILE embeds 8 faces and writes them and their embeddings (float32) for onnx_peer.py
  * --check.
  */
 #include "model/card.h"
+#include "model/network/engine.h"
 #include "model/network/network.h"
 
 #include <getopt.h>
@@ -28,7 +32,7 @@ struct bench {
     unsigned threads, workers, rounds;
     unsigned batches[BATCHES_MAX];
     size_t batches_count;
-    bool json;
+    bool json, libtorch, overwrite;
     clockid_t clock;
     const char *dump;
 };
@@ -63,7 +67,8 @@ static void parse(int argc, char **argv, struct bench *bench) {
         {"rounds", required_argument, NULL, 'r'},  {"batches", required_argument, NULL, 'b'},
         {"json", no_argument, NULL, 'j'},          {"clock", required_argument, NULL, 'c'},
         {"dump", required_argument, NULL, 'd'},    {"device", required_argument, NULL, 'D'},
-        {"model", required_argument, NULL, 'm'},   {NULL, 0, NULL, 0}};
+        {"model", required_argument, NULL, 'm'},   {"libtorch", no_argument, NULL, 'l'},
+        {"overwrite", no_argument, NULL, 'o'},     {NULL, 0, NULL, 0}};
     *bench = (struct bench){.device = "cpu",
                             .model = "dlib-resnet",
                             .threads = 1,
@@ -101,6 +106,12 @@ static void parse(int argc, char **argv, struct bench *bench) {
         case 'm':
             bench->model = optarg;
             break;
+        case 'l':
+            bench->libtorch = true;
+            break;
+        case 'o':
+            bench->overwrite = true;
+            break;
         default:
             exit(2);
         }
@@ -126,7 +137,10 @@ static struct worker open_worker(const struct bench *bench) {
     if (card_read(path, &card, &err) != STATUS_OK)
         die(err.detail);
     snprintf(path, sizeof(path), "%s/models/%s/1/weights.safetensors", bench->data, bench->model);
-    if (network_open(&card, path, &worker.network, &err) != STATUS_OK)
+    enum status status =
+        bench->libtorch ? network_open_by(&network_engine_torch, &card, path, &worker.network, &err)
+                        : network_open(&card, path, &worker.network, &err);
+    if (status != STATUS_OK)
         die(err.detail);
     size_t length = (size_t)3 * card.input.side * card.input.side;
     worker.face_bytes = length * sizeof(float);
@@ -213,6 +227,8 @@ int main(int argc, char **argv) {
     parse(argc, argv, &bench);
     if (network_runtime_open(bench.device, bench.threads, &err) != STATUS_OK)
         die(err.detail);
+    if (bench.overwrite)
+        network_runtime_overwrite();
     for (unsigned i = 0; i < bench.workers; i++)
         workers[i] = open_worker(&bench);
     if (bench.dump)

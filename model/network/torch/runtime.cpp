@@ -18,9 +18,12 @@ extern "C" {
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <atomic>
+#include <c10/core/CPUAllocator.h>
+#include <c10/core/impl/alloc_cpu.h>
 #include <charconv>
 #include <cstring>
 #include <dlfcn.h>
+#include <malloc.h>
 #include <optional>
 #include <stdexcept>
 
@@ -53,6 +56,25 @@ enum status open_cuda(const char *device, c10::DeviceIndex index, struct error *
     return STATUS_OK;
 }
 
+/* c10's own, but for what it frees. */
+class overwriting_allocator final : public c10::Allocator {
+    static void release(void *memory) {
+        if (memory)
+            explicit_bzero(memory, malloc_usable_size(memory));
+        c10::free_cpu(memory);
+    }
+
+  public:
+    c10::DataPtr allocate(size_t size) override {
+        void *memory = c10::alloc_cpu(size);
+        return {memory, memory, &release, c10::Device(c10::kCPU)};
+    }
+    c10::DeleterFnPtr raw_deleter() const override { return &release; }
+    void copy_data(void *to, const void *from, size_t size) const override {
+        default_copy_data(to, from, size);
+    }
+};
+
 } // namespace
 
 c10::Device runtime_device() {
@@ -66,6 +88,11 @@ void runtime_enter_thread() { at::set_num_threads(chosen_threads); }
 extern "C" bool network_runtime_on_cpu(void) { return chosen_device && chosen_device->is_cpu(); }
 
 extern "C" unsigned network_runtime_threads(void) { return static_cast<unsigned>(chosen_threads); }
+
+extern "C" void network_runtime_overwrite(void) {
+    static overwriting_allocator allocator;
+    c10::SetCPUAllocator(&allocator);
+}
 
 extern "C" enum status network_runtime_open(const char *device, unsigned threads,
                                             struct error *err) try {
