@@ -62,6 +62,11 @@ static void delist(struct dataset_upload *put) {
     put->link = NULL;
 }
 
+/* A body past its limit is answered by the runtime, and the request goes on for a while. */
+static bool answer_is_owed(const struct dataset_upload *put) {
+    return put->link && !http_request_replied(put->errand.request);
+}
+
 /* What was unpacked is not needed. */
 static void drop(struct dataset_upload *put, struct upload_outcome *outcome) {
     remover_take(put->errand.service, outcome->folder.path);
@@ -88,8 +93,10 @@ static void on_done(void *context) {
     struct dataset_upload *put = context;
     struct upload_outcome *outcome = upload_outcome(put->upload);
     put->unpacked = outcome->status == STATUS_OK;
-    if (!put->link)
-        return; /* answered while draining */
+    if (!answer_is_owed(put)) {
+        delist(put);
+        return;
+    }
     if (!put->unpacked) {
         delist(put);
         problem_reply(put->errand.request, outcome->status, &outcome->err);
@@ -232,7 +239,9 @@ void datasets_finish_upload(struct http_request *request) {
 void datasets_drain(struct service *service) {
     while (service->dataset_uploads) {
         struct dataset_upload *put = service->dataset_uploads;
+        bool owed = answer_is_owed(put);
         delist(put);
-        problem_reply(put->errand.request, STATUS_DRAINING, &(struct error){"draining"});
+        if (owed)
+            problem_reply(put->errand.request, STATUS_DRAINING, &(struct error){"draining"});
     }
 }

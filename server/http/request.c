@@ -84,6 +84,8 @@ void http_request_suspend(struct http_request *request) {
     request->suspend_wanted = true;
 }
 
+bool http_request_replied(const struct http_request *request) { return request->replied; }
+
 bool http_request_client_left(const struct http_request *request) { return request->client_left; }
 
 static bool id_well_formed(const char *id) {

@@ -9,7 +9,9 @@
  *
  * A stream (HTTP_BODY_STREAM) is not collected: its pieces go to `take` as they come, and no more
  * are read while the application has no room. It may be refused in the middle: that answer is sent
- * at once, and what still comes is dropped for at most 2 s.
+ * at once, and what still comes is dropped for at most 2 s. The runtime refuses it too, past its
+ * limit: what the application has under way for it then asks http_request_replied() before it
+ * replies.
  *
  * Refusals: what the header decides is answered without the body. A refused body of at most 2 MiB
  * is read and dropped first and the connection stays usable; before a larger or a chunked one the
@@ -128,6 +130,8 @@ void *http_request_state(const struct http_request *request);
 void http_request_suspend(struct http_request *request);
 /* There is room again for what `take` has left. */
 void http_request_continue(struct http_request *request);
+/* The one reply has been given, by whomever. */
+bool http_request_replied(const struct http_request *request);
 bool http_request_client_left(const struct http_request *request);
 
 #endif

@@ -1,4 +1,5 @@
 """Data sets over HTTP: what is taken, what is refused and why, and that a refusal leaves nothing behind."""
+import contextlib
 import gzip
 import http.client
 import os
@@ -12,7 +13,7 @@ import time
 import contract
 import pytest
 from data_sets import Admin, archive, people, small_photograph, special
-from service import PATIENCE_S, write_stub_data
+from service import PATIENCE_S, read_answer, write_stub_data
 
 PATH = "/admin/v1/datasets/{dataset}"
 SMALL = small_photograph()
@@ -383,3 +384,39 @@ def test_an_upload_is_answered_when_the_service_drains(start_stub, tmp_path):
         answer.begin()
         assert (answer.status, answer.headers["Connection"]) == (503, "close")
     assert service.wait() == 0
+
+
+# ---- a body past its limit without a declared end ----
+
+def in_chunks(*pieces):
+    """The beginning of an upload whose end is still to come."""
+    return (b"PUT /admin/v1/datasets/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"".join(f"{len(piece):x}\r\n".encode() + piece + b"\r\n" for piece in pieces))
+
+
+def test_a_refused_member_before_bytes_past_the_limit_is_answered_once(start_stub, tmp_path):
+    """The limit is found on the loop, and what is wrong with the archive a moment later beside it."""
+    data = write_stub_data(tmp_path / "data", dlib_resnet={})
+    admin = Admin(start_stub("--no-trainer", "--dataset-bytes=11000", data=data), data)
+    link = archive([special("Cy", tarfile.SYMTYPE, "..")])
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(admin.service.connect(admin.service.admin_port)) for _ in range(2)]
+        for connection in connections:
+            connection.sendall(in_chunks(link, bytes(1000)))
+            assert read_answer(connection, "PUT").status == 413
+        deadline = time.monotonic() + PATIENCE_S
+        while (answer := admin.upload("y", archive([("Ada/Ada_0001.jpg", b"x")]))).status == 503:
+            assert time.monotonic() < deadline  # there is no place until one of the two was looked at
+        assert answer.status == 201
+        assert [connection.recv(1) for connection in connections] == [b"", b""]
+    assert admin.service.stop() == 0
+
+
+def test_an_upload_that_was_refused_is_not_answered_again_by_the_drain(start_stub, tmp_path):
+    data = write_stub_data(tmp_path / "data", dlib_resnet={})
+    service = start_stub("--no-trainer", "--dataset-bytes=3000", data=data)
+    with service.connect(service.admin_port) as connection:
+        connection.sendall(in_chunks(archive(PLAIN)[:2048], bytes(2000)))
+        assert read_answer(connection, "PUT").status == 413
+        service.signal()  # while the connection is still there for what may follow
+        assert service.wait() == 0
