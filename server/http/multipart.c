@@ -7,6 +7,10 @@
  * The first delimiter may stand at the very start of the body, and the delimiter after a part
  * without content may share its CR LF with the empty line before it: in both places matching begins
  * as if CR LF had been seen, and the two are not content when the match breaks off.
+ *
+ * The parts' content lies in one block, as large as the body was declared: nothing is copied while
+ * it grows, and however many parts there are, they reserve no more than was admitted. Where nothing
+ * was declared it grows by doubling, and so a part's place in it is kept, not its address.
  */
 #include "server/http/multipart.h"
 
@@ -22,14 +26,13 @@ enum state { PREAMBLE, AFTER_DELIMITER, PART_HEADER, CONTENT, EPILOGUE, BROKEN }
 
 struct part {
     char name[MULTIPART_NAME_MAX + 1];
-    struct buffer content;
+    size_t begin, size, size_max; /* of its content, within that of all parts */
     bool file;
 };
 
 struct multipart {
     const struct http_body_limits *limits;
-    struct spare *spare;
-    uint64_t declared, taken; /* bytes of the body */
+    uint64_t declared; /* bytes of the body */
     enum state state;
     char delimiter[4 + MULTIPART_BOUNDARY_MAX + 1];
     size_t delimiter_size;
@@ -39,6 +42,7 @@ struct multipart {
     bool carriage;   /* AFTER_DELIMITER: the CR of the line end was seen */
     char header[MULTIPART_PART_HEADER_MAX];
     size_t header_size, line_start; /* of the part's header lines; where the last one began */
+    struct buffer content;          /* of all parts, one behind the other */
     struct part *parts;
     size_t parts_begun;
     struct http_part *list; /* what multipart_parts tells */
@@ -59,7 +63,7 @@ struct multipart *multipart_create(const char *boundary, const struct http_body_
         return NULL;
     }
     multipart->limits = limits;
-    multipart->spare = spare;
+    multipart->content = (struct buffer){.size_max = limits->multipart_bytes_max, .spare = spare};
     multipart->declared = declared;
     snprintf(multipart->delimiter, sizeof multipart->delimiter, "\r\n--%s", boundary);
     multipart->delimiter_size = strlen(multipart->delimiter);
@@ -72,16 +76,26 @@ static enum status broken(struct multipart *multipart, struct error *err, const 
     return error_set(err, STATUS_INVALID_MULTIPART, "%s", why);
 }
 
+static enum status too_large(struct multipart *multipart, const struct part *part,
+                             struct error *err) {
+    multipart->state = BROKEN;
+    if (part->file)
+        return error_set(err, STATUS_BODY_TOO_LARGE, "The file %s is larger than %zu bytes.",
+                         part->name, part->size_max);
+    return error_set(err, STATUS_INVALID_FIELD, "The field %s is longer than %zu bytes.",
+                     part->name, part->size_max);
+}
+
 static enum status content_append(struct multipart *multipart, const uint8_t *data, size_t size,
                                   struct error *err) {
     if (multipart->state == PREAMBLE)
         return STATUS_OK; /* RFC 2046: to be ignored */
     struct part *part = &multipart->parts[multipart->parts_begun - 1];
-    uint64_t rest =
-        multipart->declared > multipart->taken ? multipart->declared - multipart->taken : 0;
-    size_t hint = part->file ? (size_t)rest : 0;
-    switch (buffer_append(&part->content, data, size, hint)) {
+    if (size > part->size_max - part->size)
+        return too_large(multipart, part, err);
+    switch (buffer_append(&multipart->content, data, size, (size_t)multipart->declared)) {
     case BUFFER_OK:
+        part->size += size;
         return STATUS_OK;
     case BUFFER_NO_MEMORY:
         multipart->state = BROKEN;
@@ -90,11 +104,8 @@ static enum status content_append(struct multipart *multipart, const uint8_t *da
         break;
     }
     multipart->state = BROKEN;
-    if (part->file)
-        return error_set(err, STATUS_BODY_TOO_LARGE, "The file %s is larger than %zu bytes.",
-                         part->name, part->content.size_max);
-    return error_set(err, STATUS_INVALID_FIELD, "The field %s is longer than %zu bytes.",
-                     part->name, part->content.size_max);
+    return error_set(err, STATUS_BODY_TOO_LARGE, "The body may have %zu bytes.",
+                     multipart->content.size_max);
 }
 
 /* The first CR that LF follows, or that is the last byte. */
@@ -187,8 +198,8 @@ static enum status part_begin(struct multipart *multipart, struct error *err) {
                       "quoted name.");
     multipart->parts_begun++;
     part->file = named_as_file(multipart->limits, part->name);
-    part->content.spare = multipart->spare;
-    part->content.size_max =
+    part->begin = multipart->content.size;
+    part->size_max =
         part->file ? multipart->limits->file_bytes_max : multipart->limits->field_bytes_max;
     multipart->state = CONTENT;
     multipart->matched = multipart->borrowed = 2; /* the delimiter may follow the empty line */
@@ -234,7 +245,6 @@ enum status multipart_feed(struct multipart *multipart, const uint8_t *data, siz
         if (status != STATUS_OK)
             return status;
         at += consumed;
-        multipart->taken += consumed;
     }
     return STATUS_OK;
 }
@@ -246,9 +256,11 @@ enum status multipart_finish(struct multipart *multipart, struct error *err) {
         return broken(multipart, err, "The body has no parts.");
     for (size_t i = 0; i < multipart->parts_begun; i++) {
         const struct part *part = &multipart->parts[i];
-        if (part->content.size > 0)
-            multipart->list[multipart->list_size++] = (struct http_part){
-                .name = part->name, .data = part->content.data, .size = part->content.size};
+        if (part->size > 0)
+            multipart->list[multipart->list_size++] =
+                (struct http_part){.name = part->name,
+                                   .data = multipart->content.data + part->begin,
+                                   .size = part->size};
     }
     return STATUS_OK;
 }
@@ -261,8 +273,7 @@ size_t multipart_parts(const struct multipart *multipart, const struct http_part
 void multipart_destroy(struct multipart *multipart) {
     if (!multipart)
         return;
-    for (size_t i = 0; i < multipart->parts_begun; i++)
-        buffer_wipe(&multipart->parts[i].content);
+    buffer_wipe(&multipart->content);
     free(multipart->parts);
     free(multipart->list);
     free(multipart);

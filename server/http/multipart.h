@@ -3,8 +3,8 @@
  * The reader is our own and not MHD_PostProcessor, which moves the whole rest of its buffer for
  * every header line and for every dash before the first boundary: 2 MiB of dashes cost it 0.54 s of
  * the loop's time, and this one 0.2 ms. It looks at each byte a fixed number of times however the
- * body is cut, keeps the bytes of a part in one place that is overwritten before it is freed, and
- * needs no connection, so that it is tested and fuzzed alone.
+ * body is cut, keeps the bytes of all parts in one block that is overwritten before it is freed,
+ * and needs no connection, so that it is tested and fuzzed alone.
  */
 #ifndef FACEPAIR_SERVER_HTTP_MULTIPART_H
 #define FACEPAIR_SERVER_HTTP_MULTIPART_H
@@ -25,8 +25,8 @@ enum {
 struct multipart;
 
 /* `limits` is borrowed for the life of the parser, and so is `spare`, from which the parts' memory
- * comes (NULL allowed); `declared` is the body's Content-Length, 0 when unknown. NULL: out of
- * memory. */
+ * comes (NULL allowed); `declared` is the body's Content-Length, 0 when unknown: so much of it is
+ * reserved with the first byte of a part. NULL: out of memory. */
 struct multipart *multipart_create(const char *boundary, const struct http_body_limits *limits,
                                    uint64_t declared, struct spare *spare);
 /* STATUS_INVALID_MULTIPART, STATUS_INVALID_FIELD (a field too long), STATUS_BODY_TOO_LARGE (a file

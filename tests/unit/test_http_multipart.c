@@ -184,6 +184,66 @@ static void files_and_fields_have_their_own_limits(void **state) {
     }
 }
 
+/* Blocks that were taken from a spare stay in it: what it has at the end is what was reserved. */
+static void parts_reserve_no_more_than_the_body_declared(void **state) {
+    (void)state;
+    enum { PARTS = 64, DECLARED = 5 * 1024 * 1024, GIB = 1 << 30, PAGES = 65536 };
+    static const struct http_body_limits many = {.kinds = HTTP_BODY_MULTIPART,
+                                                 .multipart_bytes_max = DECLARED,
+                                                 .file_bytes_max = DECLARED,
+                                                 .field_bytes_max = 16,
+                                                 .parts_max = PARTS,
+                                                 .files = files};
+    static const char part[] = PART("image1") "x\r\n";
+    struct spare *spare = spare_create(GIB);
+    struct multipart *multipart = multipart_create("B", &many, DECLARED, spare);
+    struct error err;
+    for (int i = 0; i < PARTS; i++)
+        assert_int_equal(multipart_feed(multipart, (const uint8_t *)part, sizeof part - 1, &err),
+                         STATUS_OK);
+    multipart_destroy(multipart);
+    assert_in_range(spare_bytes(spare), DECLARED, DECLARED + PAGES);
+    spare_destroy(spare);
+}
+
+/* The common request: neither photograph is copied, also the second that is the larger one. */
+static void a_declared_body_is_kept_in_one_block(void **state) {
+    (void)state;
+    enum { FIRST = 300 * 1000, SECOND = 500 * 1000 };
+    static const struct http_body_limits two = {.kinds = HTTP_BODY_MULTIPART,
+                                                .multipart_bytes_max = 1 << 20,
+                                                .file_bytes_max = 1 << 20,
+                                                .parts_max = 2,
+                                                .files = files};
+    static uint8_t content[SECOND];
+    struct spare *spare = spare_create(1 << 24);
+    struct multipart *multipart = multipart_create("B", &two, FIRST + SECOND + 200, spare);
+    struct error err;
+    const struct http_part *parts;
+    const struct {
+        const void *bytes;
+        size_t size;
+    } pieces[] = {{PART("image1"), sizeof PART("image1") - 1},
+                  {content, FIRST},
+                  {"\r\n" PART("image2"), sizeof "\r\n" PART("image2") - 1},
+                  {content, SECOND},
+                  {"\r\n--B--\r\n", sizeof "\r\n--B--\r\n" - 1}};
+    memset(content, 'x', sizeof content);
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
+        assert_int_equal(multipart_feed(multipart, pieces[i].bytes, pieces[i].size, &err),
+                         STATUS_OK);
+    assert_int_equal(multipart_finish(multipart, &err), STATUS_OK);
+    assert_int_equal(multipart_parts(multipart, &parts), 2);
+    assert_int_equal(parts[0].size, FIRST);
+    assert_int_equal(parts[1].size, SECOND);
+    assert_memory_equal(parts[0].data, content, FIRST);
+    assert_memory_equal(parts[1].data, content, SECOND);
+    assert_int_equal(spare_bytes(spare), 0); /* nothing was outgrown and given back */
+    multipart_destroy(multipart);
+    assert_in_range(spare_bytes(spare), FIRST + SECOND, FIRST + SECOND + 65536);
+    spare_destroy(spare);
+}
+
 static void a_nul_is_a_byte_like_others(void **state) {
     (void)state;
     static const char body[] = PART("image1") "a\0b\r\n--B--\r\n";
@@ -230,6 +290,8 @@ int main(void) {
         cmocka_unit_test(a_name_or_header_past_its_limit_is_refused),
         cmocka_unit_test(parts_are_bounded_in_number),
         cmocka_unit_test(files_and_fields_have_their_own_limits),
+        cmocka_unit_test(parts_reserve_no_more_than_the_body_declared),
+        cmocka_unit_test(a_declared_body_is_kept_in_one_block),
         cmocka_unit_test(a_nul_is_a_byte_like_others),
         cmocka_unit_test(boundaries_are_read_from_the_content_type),
     };
