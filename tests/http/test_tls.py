@@ -1,4 +1,5 @@
 """TLS by option: what a client may send in pieces, late, or not at all, and what is served over it."""
+import hashlib
 import http.client
 import io
 import os
@@ -9,6 +10,7 @@ import ssl
 import subprocess
 import tarfile
 import time
+import uuid
 
 import pytest
 from certificates import CLIENT, DAY, Authority, TlsService, trusting
@@ -358,6 +360,22 @@ def test_a_client_with_a_certificate_is_served_and_named_in_the_log(mutual, auth
     certificate = authority.issue("client", CLIENT, common_name="ann the operator")
     assert admin(mutual, trusting(authority, certificate)).status == 200
     assert mutual.event("request", route="/admin/v1/models", status=200)["key"] == "ann the operator"
+
+
+def long_name(name):
+    """As server/http/listener.h has it."""
+    begin = name.encode()[:15].decode(errors="ignore")
+    return begin + "~" * (16 - len(begin.encode())) + hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", ["o" * 31, "o" * 32, "platform-operations/deployments-of-ann",
+                                  "platform-operations/deployments-of-bob", "ann " + "\u00e4" * 30, "\u732b" * 64],
+                         ids=["31 bytes", "32 bytes", "of ann", "of bob", "umlauts", "Chinese"])
+def test_a_long_name_is_told_by_its_beginning_and_a_hash(mutual, authority, name):
+    context, asked = trusting(authority, authority.issue("long", CLIENT, common_name=name)), uuid.uuid4().hex
+    answer = mutual.request("GET", "/admin/v1/models", headers={"X-Request-Id": asked}, port=mutual.admin_port, context=context)
+    assert answer.status == 200
+    assert mutual.event("request", request_id=asked)["key"] == (name if len(name.encode()) < 32 else long_name(name))
 
 
 def test_a_client_without_one_is_refused(mutual, authority):
