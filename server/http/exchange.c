@@ -128,8 +128,11 @@ static void body_arrived(struct http_request *request, const char *data, size_t 
 
 /* How many bytes of the piece are done with. With fewer than all the connection is suspended. */
 static size_t stream_arrived(struct http_request *request, const char *data, size_t size) {
-    if (request->phase != PHASE_BODY)
+    if (request->phase != PHASE_BODY) {
+        /* Dropped, but counted: to whoever keeps to the rate an answer is owed. */
+        request->body_bytes += size;
         return size;
+    }
     uint64_t most = request->endpoint->body->stream_bytes_max;
     if (request->body_bytes + size > most) { /* chunked: nothing was declared */
         struct error err;

@@ -8,6 +8,7 @@
  *     POST /denied           not admitted: overloaded
  *     GET  /large            4 MiB
  *     PUT  /stream?note=     takes 1000 bytes a turn; "stream=SIZE,note=NOTE"; refuses at a '!'
+ *     PUT  /stream?note=refused   not admitted
  *     GET  /events           a stream, written by fixture_write() and ended by fixture_end()
  */
 #ifndef FACEPAIR_TESTS_HTTP_FIXTURE_H

@@ -99,7 +99,9 @@ static void run_room(struct loop_message *message) {
 }
 
 static enum status admit_stream(struct http_request *request, struct error *err) {
-    (void)err;
+    const char *note = http_request_query(request, "note");
+    if (note && strcmp(note, "refused") == 0)
+        return error_set(err, STATUS_OVERLOADED, "Not now.");
     struct streamed *streamed = calloc(1, sizeof *streamed);
     assert(streamed);
     streamed->request = request;

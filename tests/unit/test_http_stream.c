@@ -85,6 +85,25 @@ static void a_stream_past_its_limit_is_413(void **state) {
     close(fd);
 }
 
+/* A minute's deadline for the body: only the rate that every body must keep is looked at here, and
+ * that not before five seconds. */
+static void a_refused_stream_that_keeps_to_the_rate_is_answered(void **state) {
+    (void)state;
+    enum { PIECES = 28, PIECE = 10 * 1000 };
+    int fd = client_connect(fixture.port);
+    char text[256];
+    snprintf(text, sizeof text, STREAM("?note=refused") "Content-Length: %d\r\n\r\n",
+             PIECES * PIECE);
+    client_say(fd, text);
+    for (int i = 0; i < PIECES; i++) {
+        usleep(200 * 1000);
+        assert_true(client_send_zeros(fd, PIECE));
+    }
+    client_read(fd, &response, false);
+    assert_problem(503, "overloaded");
+    close(fd);
+}
+
 static void a_client_that_leaves_is_released(void **state) {
     (void)state;
     int fd = client_connect(fixture.port);
@@ -208,6 +227,7 @@ int main(void) {
         TEST(a_refusal_in_the_middle_is_answered_before_the_body_ends),
         TEST(what_follows_such_a_refusal_is_dropped_and_the_answer_survives),
         TEST(a_stream_past_its_limit_is_413),
+        TEST(a_refused_stream_that_keeps_to_the_rate_is_answered),
         TEST(a_client_that_leaves_is_released),
         cmocka_unit_test_setup_teardown(
             a_stream_may_take_longer_than_another_body_but_not_fall_silent, start_impatient, stop),
