@@ -18,6 +18,9 @@
  * alike): a thousand sockets that say nothing, or a byte now and then, keep nobody out, and a
  * thousand that come at once do not drive each other away.
  *
+ * An answer that was made just before a drain began says nothing of it, and its client keeps the
+ * connection: each sweep of a drain closes those that have fallen idle since.
+ *
  * While a request is suspended its socket is in no epoll set, and each sweep asks the kernel
  * whether the client is still there: within less than a batch's time. Only a request that a sweep
  * finds waiting can be dropped for it: to watch every one would cost the short ones, which are
@@ -235,6 +238,12 @@ static bool header_overdue(const struct connection *connection, uint64_t now_us)
                       connection->listener->options.header_ms_max * 1000ull);
 }
 
+/* What the kernel already holds of a request is still read and answered. */
+static void close_where_idle(const struct connection *connection) {
+    if (!connection->request)
+        shutdown(connection->fd, SHUT_RD);
+}
+
 void connection_sweep(struct http_listener *listener, uint64_t now_us) {
     struct http_request *request, *next;
     for (request = LIST_FIRST(&listener->suspended); request; request = next) {
@@ -247,6 +256,8 @@ void connection_sweep(struct http_listener *listener, uint64_t now_us) {
             continue;
         if (is_being_read(connection))
             look_while_read(connection, now_us);
+        if (listener->draining)
+            close_where_idle(connection);
         bool overdue = connection->request ? request_overdue(connection->request, now_us)
                                            : header_overdue(connection, now_us);
         if (!overdue)
@@ -260,6 +271,5 @@ void connection_sweep(struct http_listener *listener, uint64_t now_us) {
 void connection_close_idle(struct http_listener *listener) {
     struct connection *connection;
     LIST_FOREACH(connection, &listener->connections, entry)
-    if (!connection->request)
-        shutdown(connection->fd, SHUT_RD);
+    close_where_idle(connection);
 }

@@ -45,8 +45,8 @@ enum {
     HTTP_PARAMETER_MAX = 255,
     HTTP_SEGMENTS_MAX = 2, /* in braces, of one path */
     HTTP_QUERY_MAX = 8,    /* parameters, each of at most HTTP_PARAMETER_MAX bytes */
-    /* Kept of bodies that are done with: what a dozen pairs of ordinary photographs take, or one
-     * photograph of the largest. */
+    /* Kept of bodies that are done with: what a dozen pairs of ordinary photographs take. One that
+     * is larger alone is not kept. */
     HTTP_BODIES_KEPT_BYTES = 16 * 1024 * 1024,
 };
 

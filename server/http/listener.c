@@ -11,10 +11,10 @@
  * there is no connection are therefore counted, and after a few the poll rests until the next
  * sweep.
  *
- * Draining: the listening socket is closed, idle connections get SHUT_RD (what the kernel already
- * holds of a request is still read and answered), every answer says Connection: close, and no
- * client is waited for longer than HTTP_DRAIN_US_MAX, with its body or with taking its answer: only
- * the application may take its time.
+ * Draining: the listening socket is closed, idle connections, and those that fall idle, get
+ * SHUT_RD (what the kernel already holds of a request is still read and answered), every answer
+ * says Connection: close, and no client is waited for longer than HTTP_DRAIN_US_MAX, with its body
+ * or with taking its answer: only the application may take its time.
  */
 #include "server/http/connection.h"
 

@@ -311,6 +311,32 @@ static void drain_answers_what_waits_and_closes_the_idle(void **state) {
     close(busy);
 }
 
+static void run_hold(struct loop_message *message) {
+    (void)message;
+    usleep(100 * 1000);
+}
+
+/* The answer is made, and a moment later, before it is sent, the drain begins: it does not say
+ * Connection: close, and libmicrohttpd would keep the connection for a minute. */
+static void a_drain_waits_for_no_connection_that_falls_idle(void **state) {
+    (void)state;
+    fixture_start(&fixture, NULL);
+    int fd = client_connect(fixture.port);
+    client_say(fd, WAIT);
+    assert_true(eventually(one_waits, &fixture));
+    struct loop_message hold = {.run = run_hold}; /* both come in one turn of the loop */
+    loop_post(fixture.loop, &hold);
+    usleep(20 * 1000);
+    fixture_release(&fixture);
+    fixture_drain(&fixture);
+    client_read(fd, &response, false);
+    assert_string_equal(response.body, "waited");
+    assert_string_equal(header("Connection"), "");
+    assert_true(client_ended(fd));
+    fixture_stop(&fixture);
+    close(fd);
+}
+
 static bool has_drained(struct fixture *f) { return atomic_load(&f->drained) == 1; }
 
 /* Its deadlines are generous here: without a drain they would hold for a minute. */
@@ -468,6 +494,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_client_that_does_not_read_its_answer_is_cut_off,
                                         start_impatient, stop),
         cmocka_unit_test(drain_answers_what_waits_and_closes_the_idle),
+        cmocka_unit_test(a_drain_waits_for_no_connection_that_falls_idle),
         cmocka_unit_test(a_drain_waits_for_no_client_that_dawdles),
         cmocka_unit_test(connections_that_say_nothing_keep_nobody_out),
         cmocka_unit_test(requests_under_way_make_no_room),
