@@ -62,6 +62,9 @@ struct server {
 
 static const char *const LISTENER_NAMES[LISTENERS] = {"listen", "admin", "metrics"};
 
+_Static_assert((int)OPTION_LIST_MAX <= (int)SUPERVISOR_TRUSTED_MAX,
+               "the trainer is told every module that may run");
+
 static struct supervisor_options trainer_options(const struct serve_settings *s,
                                                  const struct background_place *place) {
     return (struct supervisor_options){.threads = (unsigned)s->trainer_threads,
@@ -176,6 +179,10 @@ static bool is_off(const char *address) { return strcmp(address, "off") == 0; }
 
 static enum status check_addresses(const char *const addresses[LISTENERS],
                                    const struct serve_settings *s, struct error *err) {
+    if (is_off(addresses[PUBLIC]) && is_off(addresses[ADMIN]) && is_off(addresses[METRICS]))
+        return error_set(err, STATUS_INTERNAL,
+                         "no listener is left: --listen, --admin-listen (--role serve has none) "
+                         "and --metrics-listen are off");
     for (int i = 0; i < LISTENERS; i++) {
         bool open = s->insecure || s->keys_file || (i == ADMIN && s->admin_client_ca);
         if (!open && !is_off(addresses[i]) && !http_address_is_loopback(addresses[i]))
@@ -293,11 +300,11 @@ static void side_drained(void *context) {
 
 static void public_drained(void *context) {
     struct server *server = context;
-    for (int i = 1; i < LISTENERS; i++)
+    for (int i = PUBLIC + 1; i < LISTENERS; i++)
         server->side_listeners += server->listeners[i] != NULL;
     if (server->side_listeners == 0)
         has_ended(server);
-    for (int i = 1; i < LISTENERS; i++)
+    for (int i = PUBLIC + 1; i < LISTENERS; i++)
         if (server->listeners[i])
             http_listener_drain(server->listeners[i], side_drained, server);
 }
@@ -309,7 +316,10 @@ static void drain(struct server *server) {
         server->waits++;
         supervisor_drain(server->service->supervisor, has_ended, server);
     }
-    http_listener_drain(server->listeners[0], public_drained, server);
+    if (server->listeners[PUBLIC])
+        http_listener_drain(server->listeners[PUBLIC], public_drained, server);
+    else
+        public_drained(server);
 }
 
 static void on_delay_over(uv_timer_t *timer) { drain(timer->data); }
@@ -323,11 +333,25 @@ static void on_signal(uv_signal_t *handle, int number) {
               LOG_INT("delay_ms", server->drain_delay_ms));
     notify_say(&server->notify, "STOPPING=1");
     service_leave(server->service);
-    http_listener_farewell(server->listeners[0]);
+    for (int i = 0; i < LISTENERS; i++)
+        if (server->listeners[i])
+            http_listener_farewell(server->listeners[i]);
     if (server->drain_delay_ms == 0)
         drain(server);
     else
         uv_timer_start(&server->delay, on_delay_over, server->drain_delay_ms, 0);
+}
+
+static void leave_at_once(int number) { _exit(128 + number); }
+
+/* The loop runs no more, but what is joined behind it may take its time: a record written to a pipe
+ * that nobody reads. Not SIG_DFL, which the kernel keeps from the first process of a container. */
+static void let_signals_end_it(struct server *server) {
+    const struct sigaction at_once = {.sa_handler = leave_at_once};
+    uv_signal_stop(&server->terminate);
+    uv_signal_stop(&server->interrupt);
+    sigaction(SIGTERM, &at_once, NULL);
+    sigaction(SIGINT, &at_once, NULL);
 }
 
 static void on_hang_up(uv_signal_t *handle, int number) {
@@ -387,8 +411,10 @@ static enum status start(struct server *server, const struct serve_settings *s, 
         status = serve_tls_read(s, &server->tls, err);
     if (status == STATUS_OK)
         status = network_runtime_open(s->device, (unsigned)s->threads, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        network_runtime_overwrite();
         status = trust_modules(&s->trusted_modules, err);
+    }
     if (status == STATUS_OK)
         status = loop_create(&server->loop, err);
     if (status != STATUS_OK)
@@ -463,6 +489,7 @@ static int serve(const struct serve_settings *s) {
         log_ready(&server, addresses);
         notify_say(&server.notify, "READY=1");
         loop_run(server.loop);
+        let_signals_end_it(&server);
         log_event(LOG_INFO, "stopped", LOG_BOOL("drained", true));
     }
     stop(&server);

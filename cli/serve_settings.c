@@ -73,7 +73,7 @@ static const char *find_mistake(const struct serve_settings *s) {
 
 bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *code) {
     const struct option_spec table[] = {
-        TEXT("listen", "A:P", "address of the public listener (127.0.0.1:8080)", listen),
+        TEXT("listen", "A:P", "address of the public listener, or off (127.0.0.1:8080)", listen),
         TEXT("admin-listen", "A:P", "address of the admin listener, or off (127.0.0.1:8081)",
              admin_listen),
         TEXT("metrics-listen", "A:P", "address of a listener for /metrics and probes only (off)",

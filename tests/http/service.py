@@ -45,7 +45,7 @@ class Service:
         self._reader.start()
         ready = self._ready.get(timeout=PATIENCE_S)
         assert ready, f"the service did not start: {self.log}"
-        self.port = int(ready["listen"].rsplit(":", 1)[1])
+        self.port = int(ready["listen"].rsplit(":", 1)[1]) if ready["listen"] else None
         self.admin_port = int(ready["admin"].rsplit(":", 1)[1]) if ready["admin"] else None
         self.metrics_port = int(ready["metrics"].rsplit(":", 1)[1]) if ready["metrics"] else None
 

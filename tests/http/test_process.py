@@ -2,6 +2,7 @@
 import json
 import os
 import pwd
+import select
 import shutil
 import signal
 import socket
@@ -192,6 +193,17 @@ def test_during_the_drain_delay_it_serves_on_and_says_goodbye(start_stub):
     assert service.wait() == 128 + signal.SIGTERM
 
 
+def test_the_other_listeners_say_goodbye_too(start_stub):
+    service = start_stub("--drain-delay=600", "--metrics-listen=127.0.0.1:0")
+    side = service.admin_port, service.metrics_port
+    assert [service.get("/metrics", port).headers["Connection"] for port in side] == [None, None]
+    service.signal()
+    service.event("draining")
+    assert [service.get("/metrics", port).headers["Connection"] for port in side] == ["close", "close"]
+    service.signal()
+    assert service.wait() == 128 + signal.SIGTERM
+
+
 def test_after_the_drain_delay_it_ends_although_connections_are_idle(start_stub):
     service = start_stub("--drain-delay=0.3")
     with service.connect() as idle:
@@ -214,6 +226,24 @@ def test_a_second_signal_ends_it_at_once(start_stub):
         service.event("draining")
         service.signal(signal.SIGINT)
         assert service.wait() == 128 + signal.SIGINT
+
+
+def test_a_second_signal_ends_it_also_while_it_is_taken_apart(start_stub, stub_data, tmp_path):
+    """Its record goes to a pipe that nobody reads, and the last lines of it are waited for."""
+    pipe, script = tmp_path / "pipe", tmp_path / "into-a-pipe"
+    os.mkfifo(pipe)
+    script.write_text(f'#!/bin/sh\nexec "{STUB}" "$@" >"{pipe}"\n')
+    script.chmod(0o755)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    with open(reader, "wb", buffering=0):
+        while os.write(reader, bytes(4096)) if select.select([], [reader], [], 0)[1] else 0:
+            pass
+        service = Service(script, stub_data, "--audit=-")
+        assert service.verify(PAIR).status == 200
+        service.signal()
+        service.event("stopped")
+        service.signal()
+        assert service.wait() == 128 + signal.SIGTERM
 
 
 def limited(tmp_path, files):
@@ -257,3 +287,20 @@ def test_no_metrics_on_the_public_listener_and_no_admin_when_off(start_stub):
     assert service.get("/metrics").status == 404
     assert service.get("/v1/info", service.admin_port).status == 404
     assert service.get("/metrics", service.metrics_port).status == 200
+
+
+@pytest.mark.parametrize("delay", ["0", "0.3"])
+def test_a_control_process_needs_no_public_listener(start_stub, delay):
+    service = start_stub("--role=control", "--listen=off", f"--drain-delay={delay}")
+    assert service.port is None
+    assert service.get("/readyz", service.admin_port).status == 200
+    with service.connect(service.admin_port) as idle:
+        idle.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert read_answer(idle, "GET").status == 200
+        assert service.stop() == 0
+    assert service.event("stopped")["drained"] is True
+
+
+def test_without_any_listener_it_does_not_start(stub_data):
+    assert "no listener" in fails(STUB, stub_data, "--listen=off")
+    assert "no listener" in fails(STUB, stub_data, "--listen=off", "--admin-listen=127.0.0.1:0", "--role=serve", "--lockout=off")
