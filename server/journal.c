@@ -48,6 +48,7 @@ struct journal {
     struct place end, flushed; /* what is written, and what of it is on disk */
     struct lines written;      /* between the two */
     size_t line_written;       /* bytes of the next line that stdout has taken already */
+    bool cut_due;              /* more stands behind `end` than was written */
 
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
@@ -201,14 +202,21 @@ static void free_lines(struct lines *lines) {
     }
 }
 
+/* Nothing stands behind the end any more. To make a file shorter needs no room, but a disk that is
+ * gone refuses that too; then it is due before anything else is written, since a line behind what
+ * should not be there would break the chain. */
+static bool cut(struct journal *journal) {
+    journal->cut_due = ftruncate(journal->fd, (off_t)journal->end.bytes) != 0;
+    return !journal->cut_due;
+}
+
 /* What was written is on disk; or stands before the other lines again, as if it had never been
  * written. */
 static bool flush(struct journal *journal, struct lines *lines) {
     if (!journal->is_stdout && journal->fd >= 0 && fdatasync(journal->fd) != 0) {
         int cause = errno;
-        int cut = ftruncate(journal->fd, (off_t)journal->flushed.bytes);
-        (void)cut; /* to make a file shorter needs no room */
         journal->end = journal->flushed;
+        cut(journal);
         STAILQ_CONCAT(&journal->written, lines);
         STAILQ_CONCAT(lines, &journal->written);
         errno = cause;
@@ -279,9 +287,10 @@ static bool write_line(struct journal *journal, const struct line *line) {
     journal->line_written = 0;
     if (written < size + 1) {
         int cause = errno;
-        int cut = journal->is_stdout ? 0 : ftruncate(journal->fd, (off_t)end->bytes);
-        (void)cut; /* to make a file shorter needs no room */
-        journal->line_written = journal->is_stdout ? written : 0;
+        if (journal->is_stdout)
+            journal->line_written = written;
+        else
+            cut(journal);
         errno = cause;
         return false;
     }
@@ -301,6 +310,8 @@ static bool is_full(const struct journal *journal) {
 static bool write_lines(struct journal *journal, struct lines *lines) {
     struct line *line;
     bool going = true;
+    if (journal->cut_due && !cut(journal))
+        return false;
     while (going && (line = STAILQ_FIRST(lines))) {
         going = (!is_full(journal) || rotate(journal, lines)) && has_file(journal) &&
                 write_line(journal, line);
@@ -319,7 +330,7 @@ static bool write_lines(struct journal *journal, struct lines *lines) {
 /* Waits, but not when the journal is being closed. Under the lock. */
 static void pause_ms(struct journal *journal, unsigned ms) {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ms / 1000;
     until.tv_nsec += (long)(ms % 1000) * 1000000;
     if (until.tv_nsec >= 1000000000) {
@@ -396,6 +407,15 @@ static void release(struct journal *journal) {
     free(journal);
 }
 
+/* A wall clock that is set back would keep lines waiting for as long as that. */
+static void create_wake(pthread_cond_t *wake) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 enum status journal_open(const char *path, uint64_t bytes_max, struct journal **created,
                          struct error *err) {
     struct journal *journal = sodium_init() < 0 ? NULL : calloc(1, sizeof(*journal));
@@ -410,7 +430,7 @@ enum status journal_open(const char *path, uint64_t bytes_max, struct journal **
     STAILQ_INIT(&journal->waiting);
     STAILQ_INIT(&journal->written);
     pthread_mutex_init(&journal->lock, NULL);
-    pthread_cond_init(&journal->wake, NULL);
+    create_wake(&journal->wake);
     enum status status = journal->is_stdout ? STATUS_OK : open_file(journal, err);
     if (status == STATUS_OK)
         status = start(journal, err);

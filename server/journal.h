@@ -17,7 +17,8 @@
  * A disk that is full or gone: the lines wait, at most JOURNAL_LINES_MAX, and are tried again every
  * second; journal_ready says no meanwhile, so that nothing more is done that would not be recorded.
  * After an fdatasync that failed the kernel may have given up what was written since the last one,
- * and would call the next one a success: all of that is cut off and written again.
+ * and would call the next one a success: all of that is cut off and written again. Nothing is
+ * written behind what could not be cut off yet.
  *
  * One process writes a file at a time: it holds a lock on it (flock).
  *

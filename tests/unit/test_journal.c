@@ -1,4 +1,5 @@
-/* The journal: its chain, its end after a crash, its files, and a disk that is full. */
+/* The journal: its chain, its end after a crash, its files, a disk that is full, and a clock that
+ * is set. */
 #include "tests/unit/folder.h"
 
 #include "server/journal.h"
@@ -12,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+static atomic_bool set_back; /* the wall clock, each time that it was looked at */
 static struct folder folder;
 static char path[PATH_MAX];
 
@@ -24,6 +26,7 @@ static int create_folder(void **state) {
 
 static int remove_folder(void **state) {
     (void)state;
+    atomic_store(&set_back, false);
     folder_remove(&folder);
     return 0;
 }
@@ -351,6 +354,18 @@ int __wrap_fdatasync(int fd) {
     return -1;
 }
 
+/* A disk that is gone makes no file shorter either. */
+static atomic_int cuts_to_fail;
+int __real_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size) {
+    if (atomic_load(&cuts_to_fail) == 0)
+        return __real_ftruncate(fd, size);
+    atomic_fetch_sub(&cuts_to_fail, 1);
+    errno = EIO;
+    return -1;
+}
+
 static void what_a_failed_flush_has_lost_is_written_again(void **state) {
     (void)state;
     struct journal *journal = open_journal(1 << 20);
@@ -382,6 +397,76 @@ static void a_failed_flush_before_a_renaming_loses_nothing(void **state) {
         fail_msg("%s", err.detail);
     assert_int_equal(lines, 12);
     release_files(files, count);
+}
+
+static void what_a_failed_flush_has_lost_is_cut_off_before_more_is_written(void **state) {
+    (void)state;
+    struct journal *journal = open_journal(1 << 20);
+    atomic_store(&cuts_to_fail, 2);
+    atomic_store(&flushes_to_fail, 1);
+    for (int i = 0; i < 5; i++)
+        append(journal, i);
+    wait_until_ready(journal, false);
+    wait_until_ready(journal, true);
+    append(journal, 5);
+    journal_close(journal);
+    assert_chain(6);
+    assert_int_equal(atomic_load(&cuts_to_fail), 0);
+}
+
+static void half_a_line_is_cut_off_before_more_is_written(void **state) {
+    (void)state;
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    struct journal *journal = open_journal(1 << 20);
+    assert_int_equal(
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 150, .rlim_max = limit.rlim_max}), 0);
+    atomic_store(&cuts_to_fail, 2);
+    append(journal, 0);
+    append(journal, 1);
+    wait_until_ready(journal, false);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    wait_until_ready(journal, true);
+    append(journal, 2);
+    journal_close(journal);
+    assert_chain(3);
+    assert_int_equal(atomic_load(&cuts_to_fail), 0);
+}
+
+/* Who waits for what a clock will show that was set back waits an hour more. */
+int __real_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *time) {
+    int failed = __real_clock_gettime(clock, time);
+    if (clock == CLOCK_REALTIME && atomic_load(&set_back))
+        time->tv_sec += 3600;
+    return failed;
+}
+
+static off_t size_of_file(void) {
+    struct stat about;
+    assert_int_equal(stat(path, &about), 0);
+    return about.st_size;
+}
+
+static void wait_until_longer(off_t size) {
+    for (int i = 0; i < 600 && size_of_file() <= size; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    assert_true(size_of_file() > size);
+}
+
+static void a_clock_that_was_set_back_keeps_no_line_waiting(void **state) {
+    (void)state;
+    atomic_store(&set_back, true);
+    struct journal *journal = open_journal(1 << 20);
+    for (int i = 0; i < 3; i++) {
+        off_t size = size_of_file();
+        append(journal, i);
+        wait_until_longer(size);
+    }
+    journal_close(journal);
+    assert_chain(3);
 }
 
 /* A pipe that is full, and non-blocking since somebody else made it so: no line is torn. */
@@ -435,6 +520,9 @@ int main(void) {
         IN_A_FOLDER(another_process_is_kept_out_while_one_writes),
         IN_A_FOLDER(what_a_failed_flush_has_lost_is_written_again),
         IN_A_FOLDER(a_failed_flush_before_a_renaming_loses_nothing),
+        IN_A_FOLDER(what_a_failed_flush_has_lost_is_cut_off_before_more_is_written),
+        IN_A_FOLDER(half_a_line_is_cut_off_before_more_is_written),
+        IN_A_FOLDER(a_clock_that_was_set_back_keeps_no_line_waiting),
         IN_A_FOLDER(a_full_pipe_tears_no_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
