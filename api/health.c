@@ -16,14 +16,21 @@ static void reply_state(struct http_request *request, const char *json) {
     http_reply_static(request, 200, "application/json", json, strlen(json), headers);
 }
 
-/* The disk thread is not looked at: it waits for disks, and no request does. */
+/* The disk thread is not looked at: it waits for disks, and no verification does but for the count
+ * of its subject, whose thread is. */
+static const char *what_hangs(const struct service *service, uint64_t least_us) {
+    if (batcher_hangs(service->batcher, least_us))
+        return "the network hangs";
+    if (pool_hangs(service->pool, least_us))
+        return "a preparation hangs";
+    return lockout_hangs(service->lockout, least_us) ? "the counting of refusals hangs" : NULL;
+}
+
 bool health_hangs(const struct service *service, struct error *cause) {
-    uint64_t least_us = service->options.hang_ms * UINT64_C(1000);
-    bool network = batcher_hangs(service->batcher, least_us);
-    if (!network && !pool_hangs(service->pool, least_us))
-        return false;
-    error_set(cause, STATUS_INTERNAL, network ? "the network hangs" : "a preparation hangs");
-    return true;
+    const char *what = what_hangs(service, service->options.hang_ms * UINT64_C(1000));
+    if (what)
+        error_set(cause, STATUS_INTERNAL, "%s", what);
+    return what != NULL;
 }
 
 /* That this is answered at all shows that the loop moves. */

@@ -1,6 +1,8 @@
 #include "api/lockout.h"
 
 #include "model/store/subjects.h"
+#include "server/beat.h"
+#include "server/clock.h"
 #include "server/log.h"
 #include "server/thread.h"
 
@@ -16,7 +18,9 @@ struct lockout {
     struct subjects *subjects; /* the thread's */
     struct queue *queue;
     pthread_t thread;
+    struct beat beat; /* of its changes */
     bool running, sweeping;
+    bool more; /* for the sweep: the thread's, or the loop's when the task is back */
     uv_timer_t timer;
     size_t tries; /* the loop's */
 };
@@ -49,7 +53,9 @@ static void *run(void *argument) {
     struct queue_item *item;
     while ((item = queue_take(lockout->queue, GROUP_MAX))) {
         struct error err = {""};
+        beat_begin(&lockout->beat, clock_monotonic_us());
         enum status status = change(lockout, item, &err);
+        beat_end(&lockout->beat, clock_monotonic_us());
         while (item) {
             struct lockout_task *task = (struct lockout_task *)item;
             item = item->next; /* the message may free it */
@@ -87,6 +93,10 @@ bool lockout_submit(struct lockout_task *task) {
 
 size_t lockout_length(const struct lockout *lockout) { return queue_length(lockout->queue); }
 
+bool lockout_hangs(const struct lockout *lockout, uint64_t least_us) {
+    return lockout && beat_hangs(&lockout->beat, clock_monotonic_us(), least_us);
+}
+
 bool lockout_reserve(struct service *service) {
     bool has_room = service->lockout->tries < LOCKOUT_TRIES_MAX;
     service->lockout->tries += has_room;
@@ -101,28 +111,34 @@ void lockout_unreserve(struct service *service) {
 /* ---- now and then ---- */
 
 static enum status sweep(struct lockout_task *task, struct subjects *subjects, struct error *err) {
-    (void)task;
-    return subjects_sweep(subjects, err);
+    struct lockout *lockout = (struct lockout *)task;
+    return subjects_sweep(subjects, &lockout->more, err);
 }
 
+static void submit_sweep(struct lockout *lockout) {
+    if (!lockout->sweeping)
+        lockout->sweeping = lockout_submit(&lockout->sweep);
+}
+
+/* As much goes as has come, however many tries there were; the next piece stands behind whatever
+ * waits by now. */
 static void swept(struct lockout_task *task) {
     struct lockout *lockout = (struct lockout *)task;
     lockout->sweeping = false;
     if (task->status != STATUS_OK)
         log_event(LOG_WARN, "subjects_not_swept", LOG_STR("detail", task->err.detail));
+    else if (lockout->more)
+        submit_sweep(lockout);
 }
 
-static void on_timer(uv_timer_t *timer) {
-    struct lockout *lockout = timer->data;
-    if (!lockout->sweeping)
-        lockout->sweeping = lockout_submit(&lockout->sweep);
-}
+static void on_timer(uv_timer_t *timer) { submit_sweep(timer->data); }
 
 static void start_timer(struct service *service, struct lockout *lockout) {
     lockout->sweep = (struct lockout_task){.service = service, .work = sweep, .back = swept};
     lockout->timer.data = lockout;
     uv_timer_init(loop_uv(service->loop), &lockout->timer);
-    uv_timer_start(&lockout->timer, on_timer, SWEEP_MS, SWEEP_MS);
+    /* At once too: a process may end before the first minute has, and so may the next. */
+    uv_timer_start(&lockout->timer, on_timer, 0, SWEEP_MS);
 }
 
 /* ---- beginning and end ---- */

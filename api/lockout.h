@@ -40,6 +40,9 @@ void lockout_destroy(struct lockout *lockout); /* stopped, and its messages have
 bool lockout_submit(struct lockout_task *task);
 
 size_t lockout_length(const struct lockout *lockout); /* tasks that wait */
+/* Whether one change of the file has been under way for longer than server/beat.h allows. NULL is
+ * allowed: nothing hangs. */
+bool lockout_hangs(const struct lockout *lockout, uint64_t least_us);
 
 /* Places for tries; false: there are LOCKOUT_TRIES_MAX. */
 bool lockout_reserve(struct service *service);

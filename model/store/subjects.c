@@ -374,39 +374,54 @@ enum status subjects_lift(struct subjects *subjects, const char *subject, size_t
 
 /* ---- bounds ---- */
 
-/* sql: with three parameters. */
+/* sql: with three parameters, the last of them how many rows at most. *more: SWEEP_ROWS were
+ * removed. */
 static enum status remove_rows(struct subjects *subjects, const char *sql, int64_t first,
-                               int64_t second, int64_t limit, struct error *err) {
+                               int64_t second, int64_t limit, bool *more, struct error *err) {
     struct query query = query_open(subjects->store, sql);
+    int removed = 0;
     query_bind_integer(&query, first);
     query_bind_integer(&query, second);
-    query_bind_integer(&query, limit);
-    return query_run(&query, NULL, err);
+    query_bind_integer(&query, limit < SWEEP_ROWS ? limit : SWEEP_ROWS);
+    enum status status = query_run(&query, &removed, err);
+    *more = removed == SWEEP_ROWS;
+    return status;
 }
 
-static enum status count_surplus(struct subjects *subjects, int64_t *surplus, struct error *err) {
+static enum status remove_tries(struct subjects *subjects, bool *more, struct error *err) {
+    static const char sql[] = "DELETE FROM tries WHERE number IN (SELECT number FROM tries"
+                              " WHERE begun_ms BETWEEN ? AND ? ORDER BY begun_ms LIMIT ?)";
+    int64_t until_ms = (int64_t)subjects->store->now_ms() - SUBJECT_RETRY_MS;
+    return remove_rows(subjects, sql, 0, until_ms, SWEEP_ROWS, more, err);
+}
+
+/* Of those that were not disabled, the ones refused longest ago first. */
+static enum status remove_refused(struct subjects *subjects, int64_t until_ms, int64_t limit,
+                                  bool *more, struct error *err) {
+    static const char sql[] = "DELETE FROM subjects WHERE subject IN (SELECT subject FROM subjects"
+                              " WHERE refusals < ? AND refused_ms < ? ORDER BY refused_ms LIMIT ?)";
+    return remove_rows(subjects, sql, subjects->options.refusals_max, until_ms, limit, more, err);
+}
+
+static enum status remove_surplus(struct subjects *subjects, bool *more, struct error *err) {
     struct query query = query_open(subjects->store, "SELECT count(*) FROM subjects");
-    *surplus = query_row(&query) ? query_integer(&query) : 0;
-    *surplus -= (int64_t)subjects->options.rows_max;
-    return query_close(&query, err);
+    int64_t surplus = query_row(&query) ? query_integer(&query) : 0;
+    surplus -= (int64_t)subjects->options.rows_max;
+    enum status status = query_close(&query, err);
+    return status == STATUS_OK && surplus > 0
+               ? remove_refused(subjects, INT64_MAX, surplus, more, err)
+               : status;
 }
 
-enum status subjects_sweep(struct subjects *subjects, struct error *err) {
-    static const char tries[] = "DELETE FROM tries WHERE number IN (SELECT number FROM tries"
-                                " WHERE begun_ms BETWEEN ? AND ? ORDER BY begun_ms LIMIT ?)";
-    static const char refused[] =
-        "DELETE FROM subjects WHERE subject IN (SELECT subject FROM subjects"
-        " WHERE refusals < ? AND refused_ms < ? ORDER BY refused_ms LIMIT ?)";
-    int64_t now_ms = (int64_t)subjects->store->now_ms(), surplus = 0;
-    int64_t refusals_max = subjects->options.refusals_max;
-    enum status status =
-        remove_rows(subjects, tries, 0, now_ms - SUBJECT_RETRY_MS, SWEEP_ROWS, err);
-    if (status == STATUS_OK)
-        status = remove_rows(subjects, refused, refusals_max,
-                             now_ms - (int64_t)subjects->options.keep_ms, SWEEP_ROWS, err);
-    if (status == STATUS_OK)
-        status = count_surplus(subjects, &surplus, err);
-    if (status == STATUS_OK && surplus > 0)
-        status = remove_rows(subjects, refused, refusals_max, INT64_MAX, surplus, err);
+/* One after the other: while there is more of one kind the next, and its count of all rows, waits
+ * for a further call. */
+enum status subjects_sweep(struct subjects *subjects, bool *more, struct error *err) {
+    int64_t until_ms = (int64_t)subjects->store->now_ms() - (int64_t)subjects->options.keep_ms;
+    *more = false;
+    enum status status = remove_tries(subjects, more, err);
+    if (status == STATUS_OK && !*more)
+        status = remove_refused(subjects, until_ms, SWEEP_ROWS, more, err);
+    if (status == STATUS_OK && !*more)
+        status = remove_surplus(subjects, more, err);
     return status;
 }

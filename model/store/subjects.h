@@ -22,7 +22,8 @@
  * subjects.key, drawn when neither is there: keep it from where copies of the other go.
  *
  * Bounds: a subject that was not disabled is forgotten `keep_ms` after its last refusal, and those
- * refused longest ago beyond rows_max as well; tries after SUBJECT_RETRY_MS.
+ * refused longest ago beyond rows_max as well; tries after SUBJECT_RETRY_MS. All of it as often as
+ * subjects_sweep is called until nothing is left to it.
  *
  * In common to all calls: the statuses of store.h. A handle belongs to one thread at a time and
  * waits for disks. */
@@ -99,7 +100,8 @@ enum status subjects_look(struct subjects *subjects, const char *subject, size_t
 enum status subjects_lift(struct subjects *subjects, const char *subject, size_t size,
                           struct subject_state *state, struct error *err);
 
-/* Removes what has been kept long enough, a bounded piece of it; for now and then. */
-enum status subjects_sweep(struct subjects *subjects, struct error *err);
+/* Removes what has been kept long enough, a bounded piece of it, so that whoever waits for the file
+ * does not wait long; for now and then. *more: there may be more, for a further call at once. */
+enum status subjects_sweep(struct subjects *subjects, bool *more, struct error *err);
 
 #endif

@@ -189,6 +189,18 @@ def test_refusals_outlive_the_process(start, end):
     assert attempt(start()).status == 429
 
 
+def test_all_that_was_kept_long_enough_goes_in_one_round(start, data):
+    start().stop()
+    database = sqlite3.connect(data / "subjects.sqlite", isolation_level=None)
+    database.execute("WITH RECURSIVE count (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < 9000)"
+                     " INSERT INTO tries (subject, request, begun_ms, holders) SELECT 'of long ago', n, n, 0 FROM count")
+    service, end = start(), time.monotonic() + 30  # the next round is a minute later
+    while database.execute("SELECT count(*) FROM tries").fetchone() != (0,):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    refuse(service, 1)
+
+
 def test_processes_with_one_folder_count_together(start, tmp_path):
     folder = tmp_path / "lockout"
     folder.mkdir()

@@ -1,8 +1,10 @@
 """A worker that hangs shows at /livez, so that what watches the process starts it anew; load never does."""
+import sqlite3
 import threading
 import time
 
 import pytest
+import service as under_test
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
 
@@ -25,6 +27,23 @@ def test_a_worker_that_hangs_is_not_live_until_it_moves_again(start_stub, photog
     assert service.get("/readyz").status == 200  # that is for balancers, and says nothing of this
     stuck.join()
     assert service.get("/livez").status == 200
+
+
+def test_a_disk_that_hangs_under_the_counts_is_not_live(start_stub, tmp_path):
+    data = under_test.write_stub_data(tmp_path / "data", dlib_resnet={})
+    service = start_stub("--hang-seconds=0.5", "--no-trainer", data=data)
+    holder = sqlite3.connect(data / "subjects.sqlite", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    stuck = in_background(service.verify, [*PAIR, ("subject", "alice")])
+    end = time.monotonic() + 4  # then it no longer waits for the file
+    while (answer := service.get("/livez")).status == 200:
+        assert time.monotonic() < end
+    assert (answer.status, answer.json["code"]) == (500, "internal")
+    service.event("internal_error", detail="the counting of refusals hangs")
+    holder.execute("ROLLBACK")
+    stuck.join()
+    assert service.get("/livez").status == 200
+    assert service.verify([*PAIR, ("subject", "alice")]).status == 200
 
 
 def test_load_is_no_hang(start_stub):

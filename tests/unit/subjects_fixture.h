@@ -127,11 +127,14 @@ static inline struct subject_state lift(struct subjects *subjects, const char *s
     return state;
 }
 
-static inline void sweep(struct subjects *subjects) {
+/* Whether there is more. */
+static inline bool sweep(struct subjects *subjects) {
     struct error err = {""};
+    bool more;
     assert_ok(subjects_begin(subjects, false, &err), &err);
-    assert_ok(subjects_sweep(subjects, &err), &err);
+    assert_ok(subjects_sweep(subjects, &more, &err), &err);
     assert_ok(subjects_end(subjects, STATUS_OK, &err), &err);
+    return more;
 }
 
 #endif

@@ -17,6 +17,17 @@ static int64_t number_of(const struct folder *folder, const char *sql) {
     return number;
 }
 
+/* Runs SQL in the file, as if so much had happened. */
+static void write_rows(const struct folder *folder, const char *sql) {
+    char path[PATH_MAX];
+    sqlite3 *database;
+    snprintf(path, sizeof path, "%s/subjects.sqlite", folder->path);
+    assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
+    if (sqlite3_exec(database, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s", sqlite3_errmsg(database));
+    sqlite3_close(database);
+}
+
 static void counts_survive_and_are_shared(void **state) {
     struct fixture *fixture = *state;
     const struct subjects_options options = options_of(&fixture->folder);
@@ -70,6 +81,47 @@ static void those_refused_longest_ago_make_room(void **state) {
     assert_true(look(small, "disabled").disabled);
     assert_int_equal(look(small, "subject 7").refusals, 0);
     assert_int_equal(look(small, "subject 8").refusals, 1);
+    subjects_close(small);
+}
+
+#define COUNT_TO(number)                                                                           \
+    "WITH RECURSIVE count (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count"                      \
+    " WHERE n < " #number ") "
+
+static void a_sweep_is_a_piece_and_says_whether_there_is_more(void **state) {
+    struct fixture *fixture = *state;
+    static const char tries[] = "SELECT count(*) FROM tries";
+    write_rows(&fixture->folder, COUNT_TO(5000) "INSERT INTO tries (subject, request, begun_ms,"
+                                                " holders) SELECT 's', n, n, 0 FROM count");
+    assert_true(sweep(fixture->subjects));
+    int64_t left = number_of(&fixture->folder, tries);
+    assert_true(left >= 2000 && left < 5000);
+    for (int i = 0; i < 10 && sweep(fixture->subjects); i++)
+        ;
+    assert_int_equal(number_of(&fixture->folder, tries), 0);
+    assert_false(sweep(fixture->subjects));
+}
+
+/* Not one of them is old enough to go for that. Where all that are too many are disabled nothing
+ * can be removed, and there is no more. */
+static void a_large_surplus_goes_piece_by_piece(void **state) {
+    struct fixture *fixture = *state;
+    static const char rows[] = "SELECT count(*) FROM subjects";
+    struct subjects_options options = options_of(&fixture->folder);
+    options.rows_max = 10;
+    struct subjects *small = open_with(&options);
+    write_rows(&fixture->folder,
+               COUNT_TO(5000) "INSERT INTO subjects SELECT 'refused ' || n, 1, 9000000000000 + n"
+                              " FROM count");
+    write_rows(&fixture->folder,
+               COUNT_TO(20) "INSERT INTO subjects SELECT 'disabled ' || n, 50, 1 FROM count");
+    assert_true(sweep(small));
+    int64_t left = number_of(&fixture->folder, rows);
+    assert_true(left >= 2000 && left < 5000);
+    for (int i = 0; i < 10 && sweep(small); i++)
+        ;
+    assert_int_equal(number_of(&fixture->folder, rows), 20);
+    assert_false(sweep(small));
     subjects_close(small);
 }
 
@@ -147,6 +199,8 @@ int main(void) {
         subject_test(nothing_is_left_of_tries_whose_retry_could_not_be_told),
         subject_test(a_refusal_is_forgotten_when_it_is_old_enough),
         subject_test(those_refused_longest_ago_make_room),
+        subject_test(a_sweep_is_a_piece_and_says_whether_there_is_more),
+        subject_test(a_large_surplus_goes_piece_by_piece),
         subject_test(a_clock_that_was_set_back_locks_nobody_for_long),
         subject_test(the_file_holds_no_subject_and_is_its_owners_alone),
         subject_test(another_key_than_that_of_the_hashes_is_refused),
