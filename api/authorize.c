@@ -114,12 +114,11 @@ void authorize_reload(struct service *service) {
     if (!service->keys)
         return;
     struct reload *reload = calloc(1, sizeof(*reload));
-    if (reload) {
-        reload->task =
-            (struct disk_task){.service = service, .work = read_anew, .back = put_in_force};
-        if (disk_submit(&reload->task))
-            return;
+    if (!reload) {
+        log_event(LOG_ERROR, "keys_not_reloaded", LOG_STR("detail", "out of memory"));
+        return;
     }
-    free(reload);
-    log_event(LOG_ERROR, "keys_not_reloaded", LOG_STR("detail", "too much waits for the disk"));
+    reload->task = (struct disk_task){.service = service, .work = read_anew, .back = put_in_force};
+    if (!disk_submit_or_wait(&reload->task)) /* a key that was revoked is valid meanwhile */
+        log_event(LOG_WARN, "keys_reload_waits", LOG_STR("detail", "too much waits for the disk"));
 }

@@ -23,8 +23,8 @@ bool authorize_has(const struct http_request *request, unsigned scopes);
  * where no keys are asked for, options.allow_raw_embeddings. */
 bool authorize_raw_embeddings(const struct http_request *request);
 
-/* Reads the file anew on the disk thread. When it cannot be read, the keys there are stay, and the
- * log says why. Loop thread. */
+/* Reads the file anew on the disk thread, as soon as that has room. When it cannot be read, the
+ * keys there are stay, and the log says why. Loop thread. */
 void authorize_reload(struct service *service);
 
 #endif

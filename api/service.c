@@ -179,7 +179,7 @@ void service_destroy(struct service *service) {
     housekeeping_pause(service->housekeeping);
     supervisor_stop(service->supervisor);
     pool_destroy(service->upload_threads);
-    pool_destroy(service->disk);
+    disk_stop(service);
     lockout_stop(service->lockout);
     loop_flush(service->loop); /* the last look may have come back */
     atomic_store(&service->ending, true);

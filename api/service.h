@@ -82,6 +82,7 @@ struct service {
     struct keys *keys;       /* of callers; NULL: none are asked for */
     struct keeper *keeper;   /* the disk thread's, once that runs */
     struct pool *disk;
+    struct disk_task *disk_waiting; /* the loop's, until there is room (disk.h) */
     struct follow *follow;
     struct lockout *lockout; /* NULL: no refusals of subjects are counted */
     struct store *store;     /* the disk thread's, once that runs; NULL: this process keeps none */

@@ -47,16 +47,15 @@ void serve_tls_reload(struct service *service, const struct serve_settings *sett
     if (!settings->tls_certificate)
         return;
     struct reload *reload = calloc(1, sizeof *reload);
-    if (reload) {
-        *reload =
-            (struct reload){.task = {.service = service, .work = read_anew, .back = put_in_force},
-                            .settings = settings,
-                            .listeners = listeners,
-                            .count = count};
-        if (disk_submit(&reload->task))
-            return;
+    if (!reload) {
+        log_event(LOG_ERROR, "certificate_not_reloaded", LOG_STR("detail", "out of memory"));
+        return;
     }
-    free(reload);
-    log_event(LOG_ERROR, "certificate_not_reloaded",
-              LOG_STR("detail", "too much waits for the disk"));
+    *reload = (struct reload){.task = {.service = service, .work = read_anew, .back = put_in_force},
+                              .settings = settings,
+                              .listeners = listeners,
+                              .count = count};
+    if (!disk_submit_or_wait(&reload->task))
+        log_event(LOG_WARN, "certificate_reload_waits",
+                  LOG_STR("detail", "too much waits for the disk"));
 }

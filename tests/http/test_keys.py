@@ -3,6 +3,7 @@ import signal
 import subprocess
 
 import contract
+import disk_queue
 import pytest
 import service as under_test
 from test_errors import OPERATIONS, port_of
@@ -166,6 +167,21 @@ def test_keys_are_read_anew_at_sighup(guarded, keys_file):
     service.event("keys_reloaded", count=1)
     assert service.verify(PAIR, Authorization=f"Bearer {second}").status == 200
     assert service.verify(PAIR, Authorization=f"Bearer {key}").status == 401
+
+
+def test_a_revocation_waits_for_the_disk_and_is_not_lost(start_stub, keys_file, tmp_path):
+    data = under_test.write_stub_data(tmp_path / "data", dlib_resnet={})
+    operator, revoked = create(keys_file, "--scope", "jobs:write,metrics:read"), create(keys_file, "--scope", "verify")
+    service = start_stub("--keys-file", keys_file, "--no-trainer", data=data)
+    with disk_queue.full(service, data, **bearer(operator)):
+        assert key_command("revoke", revoked.split("_")[1], "--keys-file", keys_file).returncode == 0
+        for _ in range(3):
+            service.signal(signal.SIGHUP)
+            service.event("keys_reload_waits")
+        assert service.verify(PAIR, **bearer(revoked)).status == 200
+    service.event("keys_reloaded", count=1)
+    assert service.verify(PAIR, **bearer(revoked)).status == 401
+    assert sum("keys_reloaded" in line for line in service.log) == 1  # one for all
 
 
 def test_a_file_that_became_faulty_changes_nothing(guarded, keys_file):

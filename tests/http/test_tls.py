@@ -12,9 +12,10 @@ import tarfile
 import time
 import uuid
 
+import disk_queue
 import pytest
 from certificates import CLIENT, DAY, Authority, TlsService, trusting
-from service import STUB, clean_environment, head, multipart, read_answer
+from service import STUB, clean_environment, head, multipart, read_answer, write_stub_data
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
 HELLO_BYTES = 517  # of a record that says it is this long; enough of a ClientHello to wait for its rest
@@ -310,6 +311,19 @@ def test_a_certificate_that_cannot_be_read_changes_nothing(start, authority):
     service.signal(signal.SIGHUP)
     assert str(certificate[0]) in service.event("certificate_not_reloaded")["detail"]
     assert serial(service) == first
+
+
+def test_a_renewal_waits_for_the_disk_and_is_not_lost(authority, tmp_path):
+    data = write_stub_data(tmp_path / "data", dlib_resnet={})
+    service = TlsService(STUB, data, trusting(authority), authority.issue("late"), "--no-trainer")
+    first = serial(service)
+    with disk_queue.full(service, data):
+        authority.issue("late")
+        service.signal(signal.SIGHUP)
+        service.event("certificate_reload_waits")
+    service.event("certificate_reloaded")
+    assert serial(service) != first
+    assert service.stop() == 0
 
 
 def test_renewals_under_load_lose_no_request(start, authority):
