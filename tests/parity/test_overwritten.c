@@ -84,8 +84,8 @@ static size_t count(const struct fixture *f, const struct needle *needle) {
     size_t found = 0;
     assert_true(memory >= 0 && maps);
     while (fgets(line, sizeof line, maps))
-        if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) == 3 && mode[0] == 'r' && mode[1] == 'w' &&
-            (uintptr_t)f->piece != from)
+        if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) == 3 && mode[0] == 'r' &&
+            mode[1] == 'w' && (uintptr_t)f->piece != from)
             found += count_in(f, needle, memory, from, to);
     fclose(maps);
     close(memory);
@@ -113,8 +113,8 @@ static int open_network(void **state) {
     if (network_runtime_open("cpu", 1, &err) != STATUS_OK ||
         card_read(directory, &f.card, &err) != STATUS_OK ||
         network_open_by(&network_engine_torch, &f.card,
-                        FACEPAIR_PARITY_DATA "/models/dlib-resnet/1/weights.safetensors", &f.network,
-                        &err) != STATUS_OK) {
+                        FACEPAIR_PARITY_DATA "/models/dlib-resnet/1/weights.safetensors",
+                        &f.network, &err) != STATUS_OK) {
         print_error("%s\n", err.detail);
         return -1;
     }
