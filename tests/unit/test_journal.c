@@ -244,7 +244,8 @@ static void the_chain_goes_on_although_only_renamed_files_are_left(void **state)
 static void a_process_killed_at_any_moment_leaves_a_chain(void **state) {
     (void)state;
     uint64_t lines = 0, before = 0;
-    for (int round = 0; round < 20; round++) {
+    /* On a busy machine the first are killed before they have written anything. */
+    for (int round = 0; round < 20 || (lines == 0 && round < 200); round++) {
         pid_t child = fork();
         if (child == 0) {
             struct journal *journal = open_journal(1 << 30);
