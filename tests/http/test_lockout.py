@@ -13,6 +13,7 @@ import time
 import contract
 import pytest
 import service as under_test
+from jobs import wait_until
 from test_keys import bearer, create
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
@@ -156,7 +157,8 @@ def test_tries_side_by_side_do_not_slip_past_the_count(start):
 
 def test_only_who_names_a_subject_waits_for_the_file(service, data):
     answers = []
-    assert b'facepair_queue_length{queue="lockout"} 0\n' in service.get("/metrics", service.admin_port).body
+    # As it starts it looks once for what has been kept long enough.
+    wait_until(lambda: b'facepair_queue_length{queue="lockout"} 0\n' in service.get("/metrics", service.admin_port).body)
     holder = sqlite3.connect(data / "subjects.sqlite", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     waiting = threading.Thread(target=lambda: answers.append(attempt(service).status))
