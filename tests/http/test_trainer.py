@@ -373,7 +373,9 @@ def test_role_control_has_them_all(jobs, serve):
 def test_the_trainer_is_told_what_the_service_was_and_computes_on_processors(jobs, serve):
     hashes = [f"{number:064x}" for number in range(32)]
     service = serve("--log-level", "debug", *(f"--allow-torchscript={each}" for each in hashes))
-    words = pathlib.Path(f"/proc/{trainer_of(service)}/cmdline").read_text().split("\0")
+    said = pathlib.Path(f"/proc/{trainer_of(service)}/cmdline")
+    wait_until(lambda: "--device" in said.read_text())  # it is the service's own until it runs the program
+    words = said.read_text().split("\0")
     told = list(zip(words, words[1:]))
     assert ("--device", "cpu") in told and ("--log-level", "debug") in told
     assert [value for name, value in told if name == "--allow-torchscript"] == hashes
