@@ -311,9 +311,12 @@ static void drain_answers_what_waits_and_closes_the_idle(void **state) {
     close(busy);
 }
 
+static atomic_bool goes_on;
+
 static void run_hold(struct loop_message *message) {
     (void)message;
-    usleep(100 * 1000);
+    while (!atomic_load(&goes_on))
+        usleep(1000);
 }
 
 /* The answer is made, and a moment later, before it is sent, the drain begins: it does not say
@@ -325,10 +328,11 @@ static void a_drain_waits_for_no_connection_that_falls_idle(void **state) {
     client_say(fd, WAIT);
     assert_true(eventually(one_waits, &fixture));
     struct loop_message hold = {.run = run_hold}; /* both come in one turn of the loop */
+    atomic_store(&goes_on, false);
     loop_post(fixture.loop, &hold);
-    usleep(20 * 1000);
     fixture_release(&fixture);
     fixture_drain(&fixture);
+    atomic_store(&goes_on, true);
     client_read(fd, &response, false);
     assert_string_equal(response.body, "waited");
     assert_string_equal(header("Connection"), "");
