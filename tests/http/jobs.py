@@ -5,9 +5,8 @@ import signal
 import sqlite3
 import subprocess
 import threading
-import time
 
-from service import BUILD, PATIENCE_S, PROGRAM, STUB, clean_environment
+from service import BUILD, PATIENCE_S, STUB, clean_environment, wait_until
 
 FINAL = ("succeeded", "failed", "cancelled")
 WAYS = {
@@ -114,14 +113,6 @@ class Trainer:
         if self.process.poll() is None:
             self.send(number)
         return self.wait()
-
-
-def wait_until(condition, patience=PATIENCE_S):
-    end = time.monotonic() + patience
-    while not (met := condition()):
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.01)
-    return met
 
 
 def trainer_of(service):

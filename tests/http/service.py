@@ -32,6 +32,14 @@ def clean_environment():
     return {name: value for name, value in os.environ.items() if not name.startswith("FACEPAIR_")}
 
 
+def wait_until(condition, patience=PATIENCE_S, what="it"):
+    end = time.monotonic() + patience
+    while not (met := condition()):
+        assert time.monotonic() < end, f"{what} did not come about"
+        time.sleep(0.01)
+    return met
+
+
 class Service:
     """`facepair serve` on free ports. stop() ends it and returns its exit code. before: the program's own arguments."""
 
@@ -69,6 +77,10 @@ class Service:
                     return event
             time.sleep(0.01)
         raise AssertionError(f"no {name} with {members} in the log")
+
+    def await_metric(self, line):
+        """Waits until /metrics has this line; of requests in flight, the one that asks is one."""
+        wait_until(lambda: b"\n" + line.encode() + b"\n" in self.get("/metrics", self.admin_port).body, what=line)
 
     def request(self, method, path, body=None, headers=None, port=None):
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE_S)

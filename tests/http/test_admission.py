@@ -2,31 +2,23 @@
 import os
 import socket
 import threading
-import time
 
 import pytest
-from service import PATIENCE_S, head, multipart, read_answer, write_stub_data
+from service import head, multipart, read_answer, write_stub_data
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
 SLOW = [("image1", b"STUB:slow 1"), ("image2", b"STUB:slow 2")]  # 50 ms each
 MIB = 1 << 20
 
 
-def wait_for_metric(service, line):
-    end = time.monotonic() + PATIENCE_S
-    while line not in service.get("/metrics", service.admin_port).body:
-        assert time.monotonic() < end, line
-        time.sleep(0.005)
-
-
 def behind_one_that_hangs(service, crowd, others):
     """The only thread that prepares is busy for 3 s, and the photographs of so many others wait."""
     assert service.verify(SLOW).status == 200  # now it knows what one takes
     crowd.send(service.verify, [("image1", b"STUB:hang"), ("image2", b"second")])
-    wait_for_metric(service, b'facepair_queue_length{queue="prepare"} 1\n')
+    service.await_metric('facepair_queue_length{queue="prepare"} 1')
     for _ in range(others):
         crowd.send(service.verify, SLOW)
-    wait_for_metric(service, b'facepair_queue_length{queue="prepare"} %d\n' % (2 * others + 1))
+    service.await_metric(f'facepair_queue_length{{queue="prepare"}} {2 * others + 1}')
 
 
 def asked_before_the_body(service, *lines):
@@ -70,11 +62,11 @@ def one_model(tmp_path_factory):
 def three_pairs_at_the_network(service, crowd):
     """One is computed, for 3 s, and two wait."""
     crowd.send(service.verify, [("image1", b"STUB:network_hang"), ("image2", b"second")])
-    wait_for_metric(service, b'facepair_images_total{outcome="ok"} 2\n')
-    wait_for_metric(service, b'facepair_queue_length{queue="embed"} 0\n')
+    service.await_metric('facepair_images_total{outcome="ok"} 2')
+    service.await_metric('facepair_queue_length{queue="embed"} 0')
     for waiting in (1, 2):
         crowd.send(service.verify, PAIR)
-        wait_for_metric(service, b'facepair_queue_length{queue="embed"} %d\n' % waiting)
+        service.await_metric(f'facepair_queue_length{{queue="embed"}} {waiting}')
 
 
 def test_more_work_than_may_wait_is_refused_at_once(start_stub, one_model, crowd):
@@ -128,7 +120,7 @@ def test_photographs_to_come_of_other_requests_count_for_a_request_of_many(start
     many = [(f"image{i}", b"STUB:slow %d" % i) for i in range(1, 18)]
     many[1] = ("image2", b"STUB:hang")
     crowd.send(service.post_form, "/v1/embeddings", many)
-    wait_for_metric(service, b'facepair_images_total{outcome="ok"} 1\n')
+    service.await_metric('facepair_images_total{outcome="ok"} 1')
     assert service.post_form("/v1/embeddings", many).json["code"] == "overloaded"
     assert service.verify(PAIR).status == 200
     assert crowd.leave() == [200]

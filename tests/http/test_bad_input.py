@@ -5,7 +5,7 @@ import contract
 import photographs
 import pytest
 from PIL import Image
-from service import encoded, head, photo, read_answer, read_answers
+from service import encoded, head, photo, read_answer
 
 PERSON = photo("obama.jpg")
 
@@ -167,5 +167,4 @@ def test_a_client_that_leaves_is_dropped(real):
     for sent in (len(body), len(body) // 2, 0):
         with real.connect() as connection:
             connection.sendall(head(real, lines) + body[:sent])
-    while b"\nfacepair_http_in_flight 1\n" not in real.get("/metrics", real.admin_port).body:
-        pass
+    real.await_metric("facepair_http_in_flight 1")

@@ -11,7 +11,7 @@ import contract
 import numpy
 import pytest
 import yaml
-from service import PATIENCE_S, STUB, TREE, answers_past_the_deadline, clean_environment, encoded, head, photo, read_answer, write_stub_data
+from service import PATIENCE_S, STUB, TREE, answers_past_the_deadline, clean_environment, encoded, head, photo, read_answer, wait_until, write_stub_data
 
 OPENAPI = yaml.safe_load((TREE / "openapi.yaml").read_text())
 PATH = "/v1/compare"
@@ -425,11 +425,9 @@ def test_new_work_is_refused_while_draining(start_stub):
         late.sendall(request[:30])
         working = threading.Thread(target=lambda: service.embed(b"person"))
         working.start()
-        while b"\nfacepair_http_in_flight 3\n" not in service.get("/metrics", service.admin_port).body:
-            time.sleep(0.01)
+        service.await_metric("facepair_http_in_flight 3")
         service.signal()
-        while service.get("/readyz", service.admin_port).status == 200:
-            time.sleep(0.01)
+        wait_until(lambda: service.get("/readyz", service.admin_port).status != 200)
         late.sendall(request[30:] + text)
         contract.check_problem(OPENAPI, PATH, "post", read_answer(late), 503, "draining")
         working.join()

@@ -10,8 +10,8 @@ import typing
 import pytest
 
 from data_sets import CALIBRATIONS, EVALUATIONS, FINE_TUNES, Admin
-from jobs import Jobs, wait_until
-from service import BUILD, DATA, LEAKS_UNCHECKED, PROGRAM, STUB, Service, write_stub_data
+from jobs import Jobs
+from service import BUILD, DATA, LEAKS_UNCHECKED, PROGRAM, STUB, Service, wait_until, write_stub_data
 from versions import Version, own_models
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")

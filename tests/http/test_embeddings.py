@@ -9,7 +9,7 @@ import contract
 import numpy
 import pytest
 import yaml
-from service import TREE, answers_past_the_deadline, encoded, head, multipart, photo, read_answer
+from service import TREE, answers_past_the_deadline, encoded, head, multipart, photo, read_answer, wait_until
 
 OPENAPI = yaml.safe_load((TREE / "openapi.yaml").read_text())
 PATH = "/v1/embeddings"
@@ -239,11 +239,9 @@ def test_new_work_is_refused_while_draining(start_stub):
     with service.connect() as working, service.connect() as late:
         working.sendall(request + text)
         late.sendall(request[:30])
-        while b"\nfacepair_http_in_flight 3\n" not in service.get("/metrics", service.admin_port).body:
-            time.sleep(0.01)
+        service.await_metric("facepair_http_in_flight 3")
         service.signal()
-        while service.get("/readyz", service.admin_port).status == 200:
-            time.sleep(0.01)
+        wait_until(lambda: service.get("/readyz", service.admin_port).status != 200)
         late.sendall(request[30:] + text)
         contract.check_problem(OPENAPI, PATH, "post", read_answer(late), 503, "draining")
         assert read_answer(working).status == 200

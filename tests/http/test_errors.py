@@ -8,8 +8,7 @@ import time
 import contract
 import pytest
 import yaml
-from jobs import wait_until
-from service import TREE, answers_past_the_deadline, encoded, head, multipart, read_answer
+from service import TREE, answers_past_the_deadline, encoded, head, multipart, read_answer, wait_until
 
 OPENAPI = yaml.safe_load((TREE / "openapi.yaml").read_text())
 OPERATIONS = contract.operations(OPENAPI)
@@ -237,7 +236,7 @@ def test_a_crowd_at_a_slow_model_is_its_own(start_stub):
     crowd = [threading.Thread(target=come) for _ in range(12)]
     for client in crowd:
         client.start()
-    wait_until(lambda: b'facepair_queue_length{queue="embed"} 4\n' in service.get("/metrics", service.admin_port).body)
+    service.await_metric('facepair_queue_length{queue="embed"} 4')
     refused = next(answer for answer in iter(lambda: service.verify(slow), None) if answer.status != 200)
     began = time.monotonic()
     assert service.verify(PAIR).status == 200
@@ -271,8 +270,7 @@ def test_what_waits_for_the_network_holds_no_body(start_stub):
     first = threading.Thread(target=lambda: answers.append(service.verify(pair).status))
     answers = []
     first.start()
-    while b'facepair_images_total{outcome="ok"} 2\n' not in service.get("/metrics", service.admin_port).body:
-        time.sleep(0.01)
+    service.await_metric('facepair_images_total{outcome="ok"} 2')
     assert service.verify(pair).status == 200
     first.join()
     assert answers == [200]
@@ -285,11 +283,9 @@ def test_new_work_is_refused_while_draining(start_stub):
     with service.connect() as working, service.connect() as late:
         working.sendall(request + body)
         late.sendall(request[:30])
-        while b"\nfacepair_http_in_flight 3\n" not in service.get("/metrics", service.admin_port).body:
-            time.sleep(0.01)  # both, and the scrape itself
+        service.await_metric("facepair_http_in_flight 3")  # both, and the scrape itself
         service.signal()
-        while service.get("/readyz", service.admin_port).status == 200:
-            time.sleep(0.01)
+        wait_until(lambda: service.get("/readyz", service.admin_port).status != 200)
         contract.check_problem(OPENAPI, "/readyz", "get", service.get("/readyz", service.admin_port), 503, "draining")
         assert service.get("/livez", service.admin_port).status == 200
         late.sendall(request[30:] + body)

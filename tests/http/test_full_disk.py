@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from jobs import Jobs, wait_until
+from jobs import Jobs
 from photographs import write_crowd
-from service import DATA, PHOTOS, PROGRAM, STUB, Service, write_stub_data
+from service import DATA, PHOTOS, PROGRAM, STUB, Service, wait_until, write_stub_data
 from versions import own_models
 
 PAIR = [("image1", b"one"), ("image2", b"two")]

@@ -13,7 +13,6 @@ import time
 import contract
 import pytest
 import service as under_test
-from jobs import wait_until
 from test_keys import bearer, create
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
@@ -158,7 +157,7 @@ def test_tries_side_by_side_do_not_slip_past_the_count(start):
 def test_only_who_names_a_subject_waits_for_the_file(service, data):
     answers = []
     # As it starts it looks once for what has been kept long enough.
-    wait_until(lambda: b'facepair_queue_length{queue="lockout"} 0\n' in service.get("/metrics", service.admin_port).body)
+    service.await_metric('facepair_queue_length{queue="lockout"} 0')
     holder = sqlite3.connect(data / "subjects.sqlite", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     waiting = threading.Thread(target=lambda: answers.append(attempt(service).status))

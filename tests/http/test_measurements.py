@@ -7,9 +7,8 @@ import subprocess
 import contract
 import pytest
 from data_sets import CALIBRATIONS, EVALUATIONS, FINE_TUNES, Admin, archive, people, small_photograph
-from jobs import wait_until
 from photographs import portrait, saved
-from service import DATA, PHOTOS, PROGRAM, Service, clean_environment, write_stub_data
+from service import DATA, PHOTOS, PROGRAM, Service, clean_environment, wait_until, write_stub_data
 from versions import Version, own_models
 
 BODY = {"base_model": "dlib-resnet", "dataset": "cameras"}

@@ -149,8 +149,7 @@ def test_work_in_flight_is_answered_before_the_end(start_stub, number):
     clients = [threading.Thread(target=lambda: answers.append(service.verify(slow))) for _ in range(5)]
     for client in clients:
         client.start()
-    while b"\nfacepair_http_in_flight 6\n" not in service.get("/metrics", service.admin_port).body:
-        pass
+    service.await_metric("facepair_http_in_flight 6")
     service.signal(number)
     for client in clients:
         client.join()
@@ -164,8 +163,7 @@ def test_real_work_in_flight_is_answered_before_the_end():
     body, content_type = multipart([("image1", photo("obama3.jpg")), ("image2", photo("obama3.jpg"))])
     with service.connect() as connection:
         connection.sendall(head(service, [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]) + body)
-        while b"\nfacepair_http_in_flight 2\n" not in service.get("/metrics", service.admin_port).body:
-            pass
+        service.await_metric("facepair_http_in_flight 2")
         service.signal()
         answer = read_answer(connection)
     assert (answer.status, answer.json["verified"]) == (200, True)
@@ -220,8 +218,7 @@ def test_a_second_signal_ends_it_at_once(start_stub):
     body, content_type = multipart(PAIR)
     with service.connect() as connection:
         connection.sendall(head(service, [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]) + body)
-        while b"\nfacepair_http_in_flight 2\n" not in service.get("/metrics", service.admin_port).body:
-            pass
+        service.await_metric("facepair_http_in_flight 2")
         service.signal(signal.SIGTERM)
         service.event("draining")
         service.signal(signal.SIGINT)
@@ -275,8 +272,7 @@ def test_a_client_that_dawdles_does_not_hold_the_end(start_stub):
     service = start_stub()
     with service.connect() as slow:
         slow.sendall(head(service, ["Content-Type: application/json", "Content-Length: 1000"]) + b"{")
-        while b"\nfacepair_http_in_flight 2\n" not in service.get("/metrics", service.admin_port).body:
-            pass
+        service.await_metric("facepair_http_in_flight 2")
         service.signal()
         assert service.wait() == 0  # its deadline would be 30 s
         assert slow.recv(1) == b""

@@ -8,7 +8,7 @@ import time
 import contract
 import pytest
 import yaml
-from service import DATA, PATIENCE_S, PROGRAM, SANITIZED, STUB, TREE, Service, head, multipart, photo, read_answer, write_stub_data
+from service import DATA, PROGRAM, SANITIZED, STUB, TREE, Service, head, multipart, photo, read_answer, wait_until, write_stub_data
 from test_metrics import scrape, value
 from test_process import fails
 from versions import BROKEN, Version, scaled
@@ -37,13 +37,6 @@ def on_disk(service):
 
 def loaded(service):
     return [f"{model['name']}@{model['version']}" for model in service.get("/v1/models").json["data"]]
-
-
-def wait_until(condition, seconds=PATIENCE_S):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to be"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from jobs import Jobs, Trainer, is_alive, trainer_of, wait_until
-from service import PROGRAM, SANITIZED, STUB, Service, write_stub_data
+from jobs import Jobs, Trainer, is_alive, trainer_of
+from service import SANITIZED, STUB, Service, wait_until, write_stub_data
 
 SHORT_LEASE = ("--lease-ms", "2000")  # a busy machine may lose one that is held, too: attempts are "at least"
 
