@@ -18,13 +18,13 @@
 #include "cli/command.h"
 #include "cli/data.h"
 #include "cli/notify.h"
+#include "cli/serve_connections.h"
 #include "cli/serve_sandbox.h"
 #include "cli/serve_settings.h"
 #include "cli/serve_tls.h"
 #include "cli/trust.h"
 #include "model/json.h"
 #include "model/network/network.h"
-#include "server/descriptors.h"
 #include "server/log.h"
 #include "server/spare.h"
 
@@ -36,7 +36,8 @@
 #include <unistd.h>
 
 enum { PUBLIC, ADMIN, METRICS, LISTENERS }; /* places of the listeners */
-enum { SIDE_CONNECTIONS = 64, ADDRESS_SIZE = 128 };
+enum { ADDRESS_SIZE = 128 };
+_Static_assert(LISTENERS == 1 + SIDE_LISTENERS, "the public one and those beside it");
 
 struct server {
     const struct serve_settings *settings;
@@ -156,25 +157,6 @@ static struct service_options service_options(const struct serve_settings *s, co
 
 /* ---- listeners ---- */
 
-/* A connection may need a second descriptor once it was answered (server/http/linger.c). The public
- * listener has what the side listeners and the files of models, store and trainer leave. */
-static enum status limit_connections(const struct serve_settings *s, unsigned *connections,
-                                     struct error *err) {
-    enum { OTHER_FILES = 256, A_CONNECTION = 2 };
-    uint64_t others = OTHER_FILES + (LISTENERS - 1) * A_CONNECTION * SIDE_CONNECTIONS;
-    uint64_t allowed = descriptors_allow(others + A_CONNECTION * (uint64_t)s->connections);
-    if (allowed < others + A_CONNECTION)
-        return error_set(err, STATUS_INTERNAL,
-                         "only %llu files may be open (ulimit -n); at least %llu are needed",
-                         (unsigned long long)allowed, (unsigned long long)others + A_CONNECTION);
-    uint64_t most = (allowed - others) / A_CONNECTION;
-    *connections = (unsigned)(most < (uint64_t)s->connections ? most : (uint64_t)s->connections);
-    if (*connections < s->connections)
-        log_event(LOG_WARN, "connections_lowered", LOG_INT("connections", *connections),
-                  LOG_STR("cause", "no more files may be open (ulimit -n)"));
-    return STATUS_OK;
-}
-
 static bool is_off(const char *address) { return strcmp(address, "off") == 0; }
 
 static enum status check_addresses(const char *const addresses[LISTENERS],
@@ -231,7 +213,7 @@ static enum status start_listeners(struct server *server, const struct serve_set
                                    const char *const addresses[LISTENERS], struct error *err) {
     static const unsigned roles[LISTENERS] = {HTTP_PUBLIC, HTTP_ADMIN, HTTP_METRICS};
     unsigned connections = 0;
-    enum status status = limit_connections(s, &connections, err);
+    enum status status = serve_connections(s, &connections, err);
     for (int i = 0; i < LISTENERS && status == STATUS_OK; i++) {
         struct http_listener_options options = {
             .role = roles[i],
