@@ -273,19 +273,23 @@ static void wait_until_ready(struct journal *journal, bool wanted) {
 }
 
 /* A limit on the size of files stands for the full disk: write() fails alike. */
-static void what_the_disk_does_not_take_is_written_when_it_does(void **state) {
-    (void)state;
+static void limit_files(rlim_t most) {
     struct rlimit limit;
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void what_the_disk_does_not_take_is_written_when_it_does(void **state) {
+    (void)state;
     struct journal *journal = open_journal(1 << 20);
     append(journal, 0);
-    assert_int_equal(
-        setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 150, .rlim_max = limit.rlim_max}), 0);
+    limit_files(150);
     append(journal, 1); /* a line has some 95 bytes: the second is torn, and cut off */
     append(journal, 2);
     wait_until_ready(journal, false);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit_files(RLIM_INFINITY);
     wait_until_ready(journal, true);
     append(journal, 3);
     journal_close(journal);
@@ -294,17 +298,13 @@ static void what_the_disk_does_not_take_is_written_when_it_does(void **state) {
 
 static void when_too_many_wait_no_more_are_taken(void **state) {
     (void)state;
-    struct rlimit limit;
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
     struct journal *journal = open_journal(1 << 30);
-    assert_int_equal(
-        setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 1, .rlim_max = limit.rlim_max}), 0);
+    limit_files(1);
     for (int i = 0; i < JOURNAL_LINES_MAX; i++)
         append(journal, i);
     assert_false(journal_append(journal, "{}", 2));
     assert_false(journal_ready(journal));
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit_files(RLIM_INFINITY);
     journal_close(journal);
     assert_chain(JOURNAL_LINES_MAX);
 }
@@ -417,17 +417,13 @@ static void what_a_failed_flush_has_lost_is_cut_off_before_more_is_written(void 
 
 static void half_a_line_is_cut_off_before_more_is_written(void **state) {
     (void)state;
-    struct rlimit limit;
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
     struct journal *journal = open_journal(1 << 20);
-    assert_int_equal(
-        setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 150, .rlim_max = limit.rlim_max}), 0);
+    limit_files(150);
     atomic_store(&cuts_to_fail, 2);
     append(journal, 0);
     append(journal, 1);
     wait_until_ready(journal, false);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit_files(RLIM_INFINITY);
     wait_until_ready(journal, true);
     append(journal, 2);
     journal_close(journal);
