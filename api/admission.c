@@ -55,8 +55,7 @@ static uint64_t prepare_us(const struct service *service, size_t photographs) {
     return (uint64_t)((double)photographs * service->prepare_us / service->prepare_threads);
 }
 
-/* Until an item of the version could be computed; under_way_us: of that, the batch being computed.
- */
+/* Until an item of the version could be computed. under_way_us: the part of the batch at work. */
 static uint64_t version_wait_us(const struct service *service, const struct model_version *version,
                                 uint64_t *under_way_us) {
     return version->coming * atomic_load(&version->face_us) +
