@@ -4,10 +4,11 @@
 usage: tests/load/overload.py [--build build] [--real] [--seconds 60] [--short]
 
 The capacity is what 32 clients are answered when each waits for its answer. Then three times as many requests fall due a second,
-whatever becomes of those before. Exits 1 unless 95 % of the capacity is answered with 200; the others are refused with 503 and
-nothing else, 99 % of them within 10 ms; 99 % of the answers with 200 come within twice the queue's time (--queue-ms); and the
-resident size keeps within 5 % of its median from a tenth of the run to its end. With --real the program on pairs of photographs,
-else the stub at 5 ms a face. --short judges no times.
+whatever becomes of those before. Then the capacity is taken once more, since a machine that is shared has another pace each minute,
+and what was answered is compared with the mean of both. Exits 1 unless 95 % of the capacity is answered with 200; the others are
+refused with 503 and nothing else, 99 % of them within 10 ms; 99 % of the answers with 200 come within twice the queue's time
+(--queue-ms); and the resident size keeps within 5 % of its median from a tenth of the run to its end. With --real the program on
+pairs of photographs, else the stub at 5 ms a face. --short judges no times.
 """
 import argparse
 import statistics
@@ -16,6 +17,14 @@ from flooded import Bars, Flooded, Sampled, requests
 
 QUEUE_MS, FACTOR, CONNECTIONS, CLIENTS = 1000, 3, 900, 32
 GOODPUT_MIN, REFUSED_MS_MAX, RESIDENT_SHARE = 0.95, 10, 0.05
+
+
+def capacity(service, sent, seconds):
+    """Answers a second."""
+    calm = service.flood(sent, seconds, CLIENTS)
+    answered = calm["ok"]["count"] / calm["seconds"]
+    print(f"capacity: {answered:.0f} a second; alone p99 {calm['ok']['p99']:.0f} ms")
+    return answered
 
 
 def main():
@@ -28,15 +37,14 @@ def main():
     bars, sent = Bars(timed=not arguments.short), requests(arguments.real)
     with Flooded(arguments.build, f"--queue-ms={QUEUE_MS}", real=arguments.real, face_us=5000) as service:
         service.flood(sent, arguments.seconds / 20, CLIENTS)
-        calm = service.flood(sent, arguments.seconds / 4, CLIENTS)
-        capacity = calm["ok"]["count"] / calm["seconds"]
-        print(f"capacity: {capacity:.0f} a second; alone p99 {calm['ok']['p99']:.0f} ms")
+        before = capacity(service, sent, arguments.seconds / 4)
         with Sampled(service, 0.5) as sampled:
-            flood = service.flood(sent, arguments.seconds, CONNECTIONS, rate=FACTOR * capacity)
+            flood = service.flood(sent, arguments.seconds, CONNECTIONS, rate=FACTOR * before)
+        after = capacity(service, sent, arguments.seconds / 4)
         bars.say("the service afterwards", service.get("/readyz")[0], "= 200", service.get("/readyz")[0] == 200)
         left = service.stop()
     ok, refused = flood["ok"], flood["refused"]
-    goodput = ok["count"] / flood["seconds"] / capacity
+    goodput = ok["count"] / flood["seconds"] / statistics.mean((before, after))
     resident = [size for at, size, _ in sampled.samples if arguments.seconds / 10 < at < arguments.seconds]
     median = statistics.median(resident)
     spread = max(abs(size - median) for size in resident) / median
