@@ -15,7 +15,7 @@ TREE = HERE.parents[1]
 sys.path.insert(0, str(TREE / "tests" / "http"))
 import service as under_test  # noqa: E402
 
-SCOPES = "verify,embed,embed:raw,models:read,metrics:read,datasets:write,jobs:write,models:promote"
+SCOPES = "verify,embed,embed:raw,models:read,metrics:read,datasets:write,jobs:write,models:promote,subjects:write"
 
 
 def make_key(program, path):
