@@ -17,6 +17,11 @@ static void refuse_text(const json_error_t *error, const struct json_scan *scan,
         faults_add(faults, STATUS_DUPLICATE_FIELD, name, "The member is given more than once.");
     } else if (json_lacked_memory()) {
         faults_add(faults, STATUS_INTERNAL, NULL, "out of memory for a JSON body");
+    } else if (json_error_code(error) == json_error_null_character ||
+               json_error_code(error) == json_error_null_byte_in_key) {
+        faults_add(faults, STATUS_INVALID_JSON, NULL,
+                   "The text before line %d, column %d holds U+0000, which is not taken.",
+                   error->line, error->column);
     } else {
         faults_add(faults, STATUS_INVALID_JSON, NULL, "The body is not JSON at line %d, column %d.",
                    error->line, error->column);

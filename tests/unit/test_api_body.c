@@ -281,6 +281,18 @@ static void what_is_no_json_object_is_refused(void **state) {
     }
 }
 
+/* RFC 8259 allows it, so whoever sends it must not be told that it is no JSON. */
+static void a_text_with_u_0000_is_named(void **state) {
+    (void)state;
+    const char *texts[] = {"{\"subject\":\"a\\u0000\"}", "{\"a\\u0000\":1}"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct body body;
+        struct faults faults = read_json(texts[i], &body);
+        assert_fault(&faults, 0, STATUS_INVALID_JSON, "");
+        assert_non_null(strstr(faults.list[0].error.detail, "U+0000"));
+    }
+}
+
 static void a_photograph_over_the_limit_is_too_large(void **state) {
     (void)state;
     char json[2048] = "{\"image2\":\"YWJj\",\"image1\":\"";
@@ -457,6 +469,7 @@ int main(void) {
         cmocka_unit_test(rules_and_faces_exclude_each_other),
         cmocka_unit_test(a_member_given_twice_is_named),
         cmocka_unit_test(what_is_no_json_object_is_refused),
+        cmocka_unit_test(a_text_with_u_0000_is_named),
         cmocka_unit_test(a_photograph_over_the_limit_is_too_large),
         cmocka_unit_test(more_faults_than_there_is_room_for_are_dropped),
         cmocka_unit_test(photographs_come_in_any_number_without_gaps),
