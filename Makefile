@@ -84,7 +84,7 @@ coverage:
 	@setup/setup && setup/packages fuzz && cmake --preset coverage && setup/coverage 90
 
 contract: setup-test build
-	@cmake --build $(BUILD) --target facepair-stub && tests/contract/run.sh $(BUILD)
+	@cmake --build $(BUILD) --target facepair-stub && tests/contract/run.sh $(BUILD) --examples 200
 
 fuzz:
 	@setup/setup && setup/packages fuzz && cmake --preset fuzz && cmake --build build-fuzz --target fuzzers && setup/fuzz $(or $(FUZZ_SECONDS),60)
