@@ -217,10 +217,10 @@ class Run:
             kind, data = request_of(draw, self.photos)
             try:
                 wrong, what = judge(converse(self.service.port, data))
+                if not wrong and number % VALID_EVERY == 0:
+                    wrong = self.valid()
             except OSError as error:
                 wrong, what = f"cannot connect: {error}", "no connection"
-            if not wrong and number % VALID_EVERY == 0:
-                wrong = self.valid()
             with self.lock:
                 self.counts[f"{kind}: {what}"] += 1
                 if wrong:
