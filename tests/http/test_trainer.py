@@ -176,13 +176,14 @@ def test_a_trainer_that_slept_past_its_lease_finds_out_and_writes_nothing(jobs, 
     sleeper = start(*SHORT_LEASE)
     wait_until(lambda: len(jobs.losses(job)) >= 1)
     stop_outside_the_store(jobs, sleeper.process.pid)
-    start(*SHORT_LEASE)
+    written = len(jobs.losses(job))
+    start()  # of a lease that no busy machine loses: nobody has a third attempt
     wait_until(lambda: jobs.get(job)["attempt"] >= 2)
-    told = len(sleeper.told)
     sleeper.send(signal.SIGCONT)
     assert jobs.wait(job)["state"] == "succeeded"
-    assert jobs.check_history(job)["attempt"] >= 2
-    assert all(line["event"] != "metrics" for line in sleeper.told[told:])
+    assert jobs.check_history(job)["attempt"] == 2
+    # What it had written before it slept it may tell behind that.
+    assert len([line for line in sleeper.told if line["event"] == "metrics"]) <= written
     assert len(list((jobs.data / "models/dlib-resnet").glob("[0-9]*"))) == 2
 
 
