@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#define LIVE "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define WAIT "POST /wait HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+
 static struct fixture fixture;
 static struct response response;
 
@@ -28,6 +31,18 @@ static inline void ask(const char *text) { client_ask(fixture.port, text, &respo
 static inline const char *header(const char *name) {
     static char value[512];
     return response_header(&response, name, value, sizeof value);
+}
+
+static inline bool one_waits(struct fixture *f) { return fixture_waiting(f) == 1; }
+
+static inline bool nothing_in_flight(struct fixture *f) {
+    return fixture_metric(f, "facepair_http_in_flight") == 0;
+}
+
+static inline void assert_live(int fd) {
+    client_say(fd, LIVE);
+    client_read(fd, &response, false);
+    assert_int_equal(response.status, 200);
 }
 
 static inline void assert_problem(int status, const char *code) {

@@ -1,6 +1,4 @@
-/* Many requests on a connection, many connections, waiting requests, deadlines, the end. */
-#include <errno.h>
-#include <fcntl.h>
+/* Many requests on a connection, many connections, requests that wait, what is listened on. */
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,33 +14,13 @@
 
 #include "tests/unit/http_test.h"
 
-static int start_impatient(void **state) {
-    (void)state;
-    fixture_start(&fixture, &(struct fixture_options){
-                                .header_ms_max = 300, .body_ms_max = 300, .answer_ms_max = 300});
-    return 0;
-}
-
 static int start_narrow(void **state) {
     (void)state;
     fixture_start(&fixture, &(struct fixture_options){.connections_max = 1});
     return 0;
 }
 
-#define LIVE "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
-#define WAIT "POST /wait HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
-
-static bool one_waits(struct fixture *f) { return fixture_waiting(f) == 1; }
 static bool one_abandoned(struct fixture *f) { return atomic_load(&f->abandoned) == 1; }
-static bool nothing_in_flight(struct fixture *f) {
-    return fixture_metric(f, "facepair_http_in_flight") == 0;
-}
-
-static void assert_live(int fd) {
-    client_say(fd, LIVE);
-    client_read(fd, &response, false);
-    assert_int_equal(response.status, 200);
-}
 
 static void a_connection_serves_many_requests(void **state) {
     (void)state;
@@ -220,153 +198,6 @@ static void half_closing_counts_as_leaving(void **state) {
     close(fd);
 }
 
-/* Sends one byte now and then until the server has closed the connection. */
-static void dribble_until_cut_off(int fd, char byte) {
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    for (int i = 0; i < 500; i++) {
-        char got;
-        ssize_t read = recv(fd, &got, 1, 0);
-        if (read == 0 || (read < 0 && errno != EAGAIN))
-            return;
-        assert_int_equal(read, -1);
-        send(fd, &byte, 1, MSG_NOSIGNAL);
-        usleep(20 * 1000);
-    }
-    fail_msg("the server never closed the connection");
-}
-
-static void a_header_that_dribbles_is_cut_off(void **state) {
-    (void)state;
-    int fd = client_connect(fixture.port);
-    client_say(fd, "GET /livez HTTP/1.1\r\nX: ");
-    dribble_until_cut_off(fd, 'x');
-    close(fd);
-    assert_true(fixture_metric(&fixture, "facepair_rejected_total{reason=\"timeout\"}") >= 1);
-}
-
-static void a_later_header_that_dribbles_is_cut_off(void **state) {
-    (void)state;
-    int fd = client_connect(fixture.port);
-    assert_live(fd);
-    dribble_until_cut_off(fd, 'G');
-    close(fd);
-}
-
-static void a_body_that_dribbles_is_cut_off(void **state) {
-    (void)state;
-    static const char *const lengths[] = {"Content-Length: 100000", "Transfer-Encoding: chunked"};
-    for (int i = 0; i < 2; i++) {
-        int fd = client_connect(fixture.port);
-        client_say(fd, "POST /upload HTTP/1.1\r\nHost: localhost\r\n"
-                       "Content-Type: application/json\r\n");
-        client_say(fd, lengths[i]);
-        client_say(fd, "\r\n\r\nfff0\r\n");
-        dribble_until_cut_off(fd, ' ');
-        close(fd);
-    }
-    assert_int_equal(atomic_load(&fixture.finished), 0);
-}
-
-static void an_idle_connection_outlives_the_header_deadline(void **state) {
-    (void)state;
-    int fd = client_connect(fixture.port);
-    assert_live(fd);
-    usleep(900 * 1000); /* three times the deadline of a header */
-    assert_live(fd);
-    close(fd);
-}
-
-static void a_client_that_does_not_read_its_answer_is_cut_off(void **state) {
-    (void)state;
-    int fd = client_connect(fixture.port);
-    client_say(fd, "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_true(eventually(nothing_in_flight, &fixture));
-    close(fd);
-}
-
-static void drain_answers_what_waits_and_closes_the_idle(void **state) {
-    (void)state;
-    fixture_start(&fixture, NULL);
-    int idle = client_connect(fixture.port), busy = client_connect(fixture.port);
-    assert_live(idle);
-    client_say(busy, WAIT);
-    assert_true(eventually(one_waits, &fixture));
-    fixture_drain(&fixture);
-    assert_true(client_ended(idle));
-    assert_int_equal(atomic_load(&fixture.drained), 0);
-    int late = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    getpeername(busy, (struct sockaddr *)&address, &size);
-    assert_int_equal(connect(late, (struct sockaddr *)&address, size), -1);
-    close(late);
-    fixture_release(&fixture);
-    client_read(busy, &response, false);
-    assert_string_equal(response.body, "waited");
-    assert_string_equal(header("Connection"), "close");
-    assert_true(client_ended(busy));
-    fixture_stop(&fixture);
-    assert_int_equal(atomic_load(&fixture.drained), 1);
-    close(idle);
-    close(busy);
-}
-
-static atomic_bool goes_on;
-
-static void run_hold(struct loop_message *message) {
-    (void)message;
-    while (!atomic_load(&goes_on))
-        usleep(1000);
-}
-
-/* The answer is made, and a moment later, before it is sent, the drain begins: it does not say
- * Connection: close, and libmicrohttpd would keep the connection for a minute. */
-static void a_drain_waits_for_no_connection_that_falls_idle(void **state) {
-    (void)state;
-    fixture_start(&fixture, NULL);
-    int fd = client_connect(fixture.port);
-    client_say(fd, WAIT);
-    assert_true(eventually(one_waits, &fixture));
-    struct loop_message hold = {.run = run_hold}; /* both come in one turn of the loop */
-    atomic_store(&goes_on, false);
-    loop_post(fixture.loop, &hold);
-    fixture_release(&fixture);
-    fixture_drain(&fixture);
-    atomic_store(&goes_on, true);
-    client_read(fd, &response, false);
-    assert_string_equal(response.body, "waited");
-    assert_string_equal(header("Connection"), "");
-    assert_true(client_ended(fd));
-    fixture_stop(&fixture);
-    close(fd);
-}
-
-static bool has_drained(struct fixture *f) { return atomic_load(&f->drained) == 1; }
-
-/* Its deadlines are generous here: without a drain they would hold for a minute. */
-static void a_drain_waits_for_no_client_that_dawdles(void **state) {
-    (void)state;
-    fixture_start(&fixture, NULL);
-    int header = client_connect(fixture.port), body = client_connect(fixture.port);
-    int answer = client_connect(fixture.port), lingering = client_connect(fixture.port);
-    client_say(header, "GET /livez HTTP/1.1\r\nHo");
-    client_say(body,
-               "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-               "Content-Length: 100\r\n\r\n[");
-    client_say(answer, "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    client_say(lingering, "POST /denied HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
-                          "application/json\r\nContent-Length: 3000000\r\n\r\n[");
-    client_read(lingering, &response, false);
-    assert_int_equal(response.status, 503);
-    fixture_drain(&fixture);
-    assert_true(eventually(has_drained, &fixture));
-    fixture_stop(&fixture);
-    close(header);
-    close(body);
-    close(answer);
-    close(lingering);
-}
-
 /* The one that has been silent for longest makes room, and nobody waits. */
 static void connections_that_say_nothing_keep_nobody_out(void **state) {
     (void)state;
@@ -489,17 +320,6 @@ int main(void) {
         TEST(a_suspended_request_is_answered_from_another_thread),
         TEST(a_client_that_leaves_while_suspended_is_noticed_once),
         TEST(half_closing_counts_as_leaving),
-        cmocka_unit_test_setup_teardown(a_header_that_dribbles_is_cut_off, start_impatient, stop),
-        cmocka_unit_test_setup_teardown(a_later_header_that_dribbles_is_cut_off, start_impatient,
-                                        stop),
-        cmocka_unit_test_setup_teardown(a_body_that_dribbles_is_cut_off, start_impatient, stop),
-        cmocka_unit_test_setup_teardown(an_idle_connection_outlives_the_header_deadline,
-                                        start_impatient, stop),
-        cmocka_unit_test_setup_teardown(a_client_that_does_not_read_its_answer_is_cut_off,
-                                        start_impatient, stop),
-        cmocka_unit_test(drain_answers_what_waits_and_closes_the_idle),
-        cmocka_unit_test(a_drain_waits_for_no_connection_that_falls_idle),
-        cmocka_unit_test(a_drain_waits_for_no_client_that_dawdles),
         cmocka_unit_test(connections_that_say_nothing_keep_nobody_out),
         cmocka_unit_test(requests_under_way_make_no_room),
         TEST(a_port_in_use_is_told),
