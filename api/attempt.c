@@ -2,6 +2,7 @@
 
 #include "api/lockout.h"
 #include "model/store/subjects.h"
+#include "server/clock.h"
 #include "server/log.h"
 
 #include <assert.h>
@@ -9,9 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of work that was begun in time the answer may be late (api/work.h); the disk makes it no later
+ * than this. */
+enum { DECIDE_MS = 1000 };
+
 struct attempt {
     struct lockout_task task; /* first */
-    struct work *work;        /* NULL: the request has ended */
+    struct work *work;        /* NULL: the request has ended, or been answered */
+    uv_timer_t late;          /* runs while the task is out and somebody waits for it */
+    uint64_t due_us;
+    char id[HTTP_ID_SIZE];
+    char subject[SUBJECT_BYTES_MAX];
+    size_t subject_size;
     bool has_digest;
     uint8_t digest[SUBJECT_REQUEST_BYTES];
     struct subject_try made;
@@ -26,6 +36,78 @@ static struct attempt *of(struct lockout_task *task) { return (struct attempt *)
 
 bool attempt_wanted(const struct work *work) {
     return work->service->lockout && work->body.options.given[OPTION_SUBJECT];
+}
+
+/* ---- the task, and what becomes of the try ---- */
+
+static void freed(uv_handle_t *late) {
+    struct attempt *attempt = late->data;
+    sodium_memzero(attempt, sizeof *attempt);
+    free(attempt);
+}
+
+static void destroy(struct attempt *attempt) {
+    lockout_unreserve(attempt->task.service);
+    uv_close((uv_handle_t *)&attempt->late, freed);
+}
+
+static void detach(struct attempt *attempt) {
+    attempt->work->attempt = NULL;
+    attempt->work = NULL;
+}
+
+static void on_late(uv_timer_t *late);
+
+static void watch(struct attempt *attempt) {
+    uint64_t now_us = clock_monotonic_us();
+    uint64_t ms = attempt->due_us > now_us ? (attempt->due_us - now_us) / 1000 + 1 : 0;
+    uv_timer_start(&attempt->late, on_late, ms, 0);
+}
+
+/* The request need not wait for the disk: it ends, and its try goes on by itself. */
+static void on_late(uv_timer_t *late) {
+    struct attempt *attempt = late->data;
+    struct work *work = attempt->work;
+    if (clock_monotonic_us() <= attempt->due_us) { /* the loop's clock stood when it was set */
+        watch(attempt);
+        return;
+    }
+    detach(attempt);
+    bool replied = work_replied_to_nobody(work);
+    assert(replied && "past its deadline");
+    (void)replied;
+}
+
+static void submit(struct attempt *attempt, bool durable,
+                   enum status (*run)(struct lockout_task *, struct subjects *, struct error *),
+                   void (*back)(struct lockout_task *)) {
+    attempt->task.durable = durable;
+    attempt->task.work = run;
+    attempt->task.back = back;
+    if (lockout_submit(&attempt->task)) {
+        if (attempt->work)
+            watch(attempt);
+        return;
+    }
+    assert(!attempt->work && "a place was reserved, and the thread ends after the last request");
+    destroy(attempt);
+}
+
+static enum status decide(struct lockout_task *task, struct subjects *subjects, struct error *err) {
+    struct attempt *attempt = of(task);
+    return subjects_decide(subjects, &attempt->made, attempt->outcome, &attempt->refusals, err);
+}
+
+/* What could not be undone here ends by itself after SUBJECT_TRY_MS_MAX. */
+static void undone(struct lockout_task *task) { destroy(of(task)); }
+
+/* Nothing is decided, or nothing more. */
+static void give_up(struct attempt *attempt) {
+    attempt->outcome = SUBJECT_UNDECIDED;
+    if (attempt->noted)
+        submit(attempt, false, decide, undone);
+    else
+        destroy(attempt);
 }
 
 /* ---- the digest, on the pool ---- */
@@ -70,8 +152,7 @@ static void digest(struct work *work) {
 
 static enum status note(struct lockout_task *task, struct subjects *subjects, struct error *err) {
     struct attempt *attempt = of(task);
-    const struct request_options *options = &attempt->work->body.options;
-    return subjects_try(subjects, options->subject, options->subject_size,
+    return subjects_try(subjects, attempt->subject, attempt->subject_size,
                         attempt->has_digest ? attempt->digest : NULL, &attempt->made,
                         &attempt->wait_s, err);
 }
@@ -87,24 +168,16 @@ static void refuse(struct work *work, struct attempt *attempt) {
 static void noted(struct lockout_task *task) {
     struct attempt *attempt = of(task);
     struct work *work = attempt->work;
+    uv_timer_stop(&attempt->late);
     attempt->noted = task->status == STATUS_OK;
-    if (work_replied_to_nobody(work))
+    if (!work)
+        give_up(attempt);
+    else if (work_replied_to_nobody(work))
         return;
-    if (attempt->noted)
+    else if (attempt->noted)
         work->kind->begin(work);
     else
         refuse(work, attempt);
-}
-
-static void submit(struct attempt *attempt, bool durable,
-                   enum status (*run)(struct lockout_task *, struct subjects *, struct error *),
-                   void (*back)(struct lockout_task *)) {
-    attempt->task.durable = durable;
-    attempt->task.work = run;
-    attempt->task.back = back;
-    bool queued = lockout_submit(&attempt->task);
-    assert(queued && "a place was reserved");
-    (void)queued;
 }
 
 static void digested(struct work *work) {
@@ -114,6 +187,7 @@ static void digested(struct work *work) {
 }
 
 static struct attempt *create(struct work *work) {
+    const struct request_options *options = &work->body.options;
     struct attempt *attempt = calloc(1, sizeof *attempt);
     if (!attempt) {
         work_reply_fault(work, STATUS_INTERNAL, NULL, &(struct error){"out of memory for a try"});
@@ -126,6 +200,12 @@ static struct attempt *create(struct work *work) {
     }
     attempt->task.service = work->service;
     attempt->work = work;
+    attempt->due_us = work->deadline_us;
+    attempt->late.data = attempt;
+    uv_timer_init(loop_uv(work->service->loop), &attempt->late);
+    strcpy(attempt->id, http_request_id(work->request));
+    memcpy(attempt->subject, options->subject, options->subject_size);
+    attempt->subject_size = options->subject_size;
     work->attempt = attempt;
     return attempt;
 }
@@ -151,32 +231,30 @@ void attempt_begin(struct work *work) {
 
 /* ---- the end ---- */
 
-static enum status decide(struct lockout_task *task, struct subjects *subjects, struct error *err) {
-    struct attempt *attempt = of(task);
-    return subjects_decide(subjects, &attempt->made, attempt->outcome, &attempt->refusals, err);
-}
-
 static void log_limits(const struct attempt *attempt) {
     const struct subjects_options *options = &attempt->task.service->options.lockout;
     const char *event = attempt->refusals == options->refusals_max ? "subject_disabled"
                         : attempt->refusals == options->free_max   ? "subject_locked"
                                                                    : NULL;
     if (event)
-        log_event(LOG_WARN, event, LOG_STR("request_id", http_request_id(attempt->work->request)),
+        log_event(LOG_WARN, event, LOG_STR("request_id", attempt->id),
                   LOG_STR("subject", attempt->made.subject),
                   LOG_INT("refusals", attempt->refusals));
 }
 
 static void decided(struct lockout_task *task) {
     struct attempt *attempt = of(task);
-    struct work *work = attempt->work;
-    if (task->status != STATUS_OK) {
-        work_reply_fault(work, task->status, NULL, &task->err);
-        return;
+    uv_timer_stop(&attempt->late);
+    if (task->status == STATUS_OK) {
+        attempt->noted = false;
+        log_limits(attempt);
     }
-    attempt->noted = false;
-    log_limits(attempt);
-    attempt->tell(work);
+    if (!attempt->work)
+        give_up(attempt);
+    else if (task->status == STATUS_OK)
+        attempt->tell(attempt->work);
+    else
+        work_reply_fault(attempt->work, task->status, NULL, &task->err);
 }
 
 void attempt_decide(struct work *work, bool verified, void (*tell)(struct work *work)) {
@@ -187,27 +265,15 @@ void attempt_decide(struct work *work, bool verified, void (*tell)(struct work *
     }
     attempt->outcome = verified ? SUBJECT_MATCHED : SUBJECT_REFUSED;
     attempt->tell = tell;
+    uint64_t told_us = clock_monotonic_us() + DECIDE_MS * 1000;
+    attempt->due_us = told_us > work->deadline_us ? told_us : work->deadline_us;
     submit(attempt, !verified, decide, decided);
 }
-
-static void destroy(struct attempt *attempt) {
-    lockout_unreserve(attempt->task.service);
-    sodium_memzero(attempt->digest, sizeof attempt->digest);
-    free(attempt);
-}
-
-/* What could not be undone here ends by itself after SUBJECT_TRY_MS_MAX. */
-static void undone(struct lockout_task *task) { destroy(of(task)); }
 
 void attempt_release(struct work *work) {
     struct attempt *attempt = work->attempt;
     if (!attempt)
         return;
-    work->attempt = NULL;
-    attempt->work = NULL;
-    attempt->outcome = SUBJECT_UNDECIDED;
-    if (attempt->noted)
-        submit(attempt, false, decide, undone);
-    else
-        destroy(attempt);
+    detach(attempt);
+    give_up(attempt);
 }

@@ -79,7 +79,7 @@ struct http_request {
     bool http10;
     bool preflight; /* an OPTIONS of CORS, answered by the runtime */
     const struct http_endpoint *endpoint;
-    char id[65];
+    char id[HTTP_ID_SIZE];
     char parameter[HTTP_SEGMENTS_MAX][HTTP_PARAMETER_MAX + 1];
     char allow[64];   /* methods of a path that has others */
     struct ip client; /* whose request it is, where that is asked for */

@@ -88,6 +88,7 @@ struct http_part {
 const struct http_application *http_request_application(const struct http_request *request);
 const struct http_endpoint *
 http_request_endpoint(const struct http_request *request); /* NULL: unmatched */
+enum { HTTP_ID_SIZE = 65 };
 const char *http_request_id(
     const struct http_request *request); /* the client's X-Request-Id when well-formed, else ours */
 const char *http_request_header(const struct http_request *request,

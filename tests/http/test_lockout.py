@@ -170,6 +170,41 @@ def test_only_who_names_a_subject_waits_for_the_file(service, data):
     assert answers == [200]
 
 
+@pytest.fixture
+def file(service, data):
+    """Nobody else can change it between begin and end."""
+    service.await_metric('facepair_queue_length{queue="lockout"} 0')
+    return sqlite3.connect(data / "subjects.sqlite", isolation_level=None)
+
+
+def test_who_waits_for_the_file_is_answered_at_the_deadline(service, file):
+    file.execute("BEGIN IMMEDIATE")
+    begun = time.monotonic()
+    answer = attempt(service, X_Request_Timeout_Ms="100")
+    assert (answer.status, answer.codes) == (504, [("deadline_exceeded", None)])
+    assert time.monotonic() - begun < 4  # the service itself waits 5 s for the file
+    file.execute("ROLLBACK")
+    refuse(service, 5)  # it has not happened
+    assert attempt(service).status == 429
+
+
+def test_a_refusal_that_comes_too_late_to_be_told_counts(start, data):
+    service = start(FACEPAIR_STUB_BATCH_US="300000")
+    file = sqlite3.connect(data / "subjects.sqlite", isolation_level=None)
+    answers = []
+    client = threading.Thread(target=lambda: answers.append(attempt(service, X_Request_Timeout_Ms="600")))
+    client.start()
+    service.await_metric('facepair_queue_length{queue="embed"} 0')
+    while file.execute("SELECT count(*) FROM tries").fetchone() == (0,):
+        time.sleep(0.01)
+    file.execute("BEGIN IMMEDIATE")
+    client.join()
+    assert [answer.status for answer in answers] == [504]
+    file.execute("ROLLBACK")
+    service.await_metric('facepair_queue_length{queue="lockout"} 0')
+    assert refusals(service) == 1
+
+
 def test_nothing_is_written_for_who_names_no_subject(service, data):
     refuse(service, 1)
     before = (data / "subjects.sqlite-wal").stat()
