@@ -188,6 +188,15 @@ def test_who_waits_for_the_file_is_answered_at_the_deadline(service, file):
     assert attempt(service).status == 429
 
 
+def test_a_try_whose_request_has_ended_keeps_no_process_from_its_end(service, file):
+    file.execute("BEGIN IMMEDIATE")
+    assert attempt(service, X_Request_Timeout_Ms="100").status == 504
+    service.signal(signal.SIGTERM)
+    time.sleep(0.5)
+    file.execute("ROLLBACK")
+    assert service.wait() == 0
+
+
 def test_a_refusal_that_comes_too_late_to_be_told_counts(start, data):
     service = start(FACEPAIR_STUB_BATCH_US="300000")
     file = sqlite3.connect(data / "subjects.sqlite", isolation_level=None)
