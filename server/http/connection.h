@@ -152,8 +152,9 @@ struct http_listener {
     uv_timer_t timer, sweep;
     uv_prepare_t prepare;
     uv_check_t check;
-    bool dirty;  /* a connection was resumed: the daemon must run */
-    bool paused; /* accepting failed for want of descriptors */
+    uv_idle_t idle; /* runs while the next turn of the loop must not wait */
+    bool dirty;     /* a connection was resumed: the daemon must run */
+    bool paused;    /* accepting failed for want of descriptors */
     unsigned idle_polls;
     unsigned handles; /* uv handles and records that are still open */
     bool stopped;

@@ -5,6 +5,10 @@
  * that the prepare and check handles look at: replies that came in one turn of the loop are sent
  * together, in the same turn.
  *
+ * Where it has more to do at once, as with a client that sends without end, an idle handle keeps
+ * the next turn from waiting. A timer of 0 ms would not do: libuv 1.44 runs one that is started
+ * from a timer's callback in the same turn, and no turn would end.
+ *
  * Accepting: at its connection limit libmicrohttpd takes the listening socket out of its epoll set.
  * When the process has no descriptors left it does so too, but not while it has no connection at
  * all: then the socket stays readable and the loop would spin. Polls that accept nothing while
@@ -30,6 +34,8 @@
 
 enum { IDLE_POLLS_MAX = 4 };
 
+static void on_idle(uv_idle_t *idle) { (void)idle; /* on_prepare() is next */ }
+
 static void listener_run(struct http_listener *listener) {
     listener->dirty = false;
     MHD_run(listener->daemon);
@@ -40,8 +46,10 @@ static void listener_run(struct http_listener *listener) {
         listener->dirty = true;
     else
         uv_timer_start(&listener->timer, listener->timer.timer_cb, timeout_ms, 0);
-    if (listener->dirty) /* the next turn must not block */
-        uv_timer_start(&listener->timer, listener->timer.timer_cb, 0, 0);
+    if (listener->dirty)
+        uv_idle_start(&listener->idle, on_idle);
+    else
+        uv_idle_stop(&listener->idle);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -164,9 +172,10 @@ static void handles_open(struct http_listener *listener, int epoll_fd) {
     uv_timer_init(uv, &listener->sweep);
     uv_prepare_init(uv, &listener->prepare);
     uv_check_init(uv, &listener->check);
+    uv_idle_init(uv, &listener->idle);
     listener->poll.data = listener->timer.data = listener->sweep.data = listener;
-    listener->prepare.data = listener->check.data = listener;
-    listener->handles = 5;
+    listener->prepare.data = listener->check.data = listener->idle.data = listener;
+    listener->handles = 6;
     uv_poll_start(&listener->poll, UV_READABLE, on_poll);
     /* The first run puts the listening socket into the epoll set. */
     uv_timer_start(&listener->timer, on_timer, 0, 0);
@@ -287,6 +296,7 @@ void http_listener_stop(struct http_listener *listener) {
     uv_close((uv_handle_t *)&listener->sweep, on_closed);
     uv_close((uv_handle_t *)&listener->prepare, on_closed);
     uv_close((uv_handle_t *)&listener->check, on_closed);
+    uv_close((uv_handle_t *)&listener->idle, on_closed);
     linger_stop_all(listener);
     handshakes_resume_all(listener);
     MHD_stop_daemon(listener->daemon);

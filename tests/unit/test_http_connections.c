@@ -1,12 +1,15 @@
 /* Many requests on a connection, many connections, requests that wait, what is listened on. */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -198,6 +201,49 @@ static void half_closing_counts_as_leaving(void **state) {
     close(fd);
 }
 
+/* For ten seconds, in a process of its own. */
+static pid_t ask_without_end(unsigned port) {
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    int fd = client_connect(port);
+    char requests[200 * (sizeof LIVE - 1)], answers[1 << 16];
+    for (size_t i = 0; i < sizeof requests; i++)
+        requests[i] = LIVE[i % (sizeof LIVE - 1)];
+    alarm(10);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    for (size_t sent = 0;;) {
+        ssize_t taken = send(fd, requests + sent, sizeof requests - sent, MSG_NOSIGNAL);
+        sent = taken > 0 ? (sent + (size_t)taken) % sizeof requests : sent;
+        while (recv(fd, answers, sizeof answers, 0) > 0)
+            continue;
+    }
+}
+
+static bool many_answered(struct fixture *f) { return atomic_load(&f->finished) > 1000; }
+
+/* What wakes the loop and is not of the listener has its turn too. */
+static void clients_that_ask_without_end_hold_up_nothing(void **state) {
+    (void)state;
+    enum { CLIENTS = 4 };
+    pid_t clients[CLIENTS];
+    int fd = client_connect(fixture.port), status;
+    client_say(fd, WAIT);
+    assert_true(eventually(one_waits, &fixture));
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = ask_without_end(fixture.port);
+    assert_true(eventually(many_answered, &fixture));
+    fixture_release(&fixture);
+    client_read(fd, &response, false);
+    assert_string_equal(response.body, "waited");
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_int_equal(waitpid(clients[i], &status, WNOHANG), 0); /* it still asks */
+        kill(clients[i], SIGKILL);
+        waitpid(clients[i], &status, 0);
+    }
+    close(fd);
+}
+
 /* The one that has been silent for longest makes room, and nobody waits. */
 static void connections_that_say_nothing_keep_nobody_out(void **state) {
     (void)state;
@@ -320,6 +366,7 @@ int main(void) {
         TEST(a_suspended_request_is_answered_from_another_thread),
         TEST(a_client_that_leaves_while_suspended_is_noticed_once),
         TEST(half_closing_counts_as_leaving),
+        TEST(clients_that_ask_without_end_hold_up_nothing),
         cmocka_unit_test(connections_that_say_nothing_keep_nobody_out),
         cmocka_unit_test(requests_under_way_make_no_room),
         TEST(a_port_in_use_is_told),
