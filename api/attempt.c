@@ -25,7 +25,7 @@ struct attempt {
     bool has_digest;
     uint8_t digest[SUBJECT_REQUEST_BYTES];
     struct subject_try made;
-    bool noted; /* and not decided */
+    bool noted; /* and there is nothing that decided it, or tried to */
     enum subject_outcome outcome;
     unsigned refusals; /* in a row, after it was refused; 0: it was not, or had been before */
     unsigned wait_s;
@@ -128,14 +128,22 @@ static void add_options(crypto_generichash_state *state, const struct request_op
     add(state, options->face, sizeof options->face);
 }
 
+/* What answers where nothing was asked for may change from one request to the next. */
+static void add_defaults(crypto_generichash_state *state, const struct work *work) {
+    const struct card *card = &work->version->card;
+    add(state, card->name, strlen(card->name));
+    add(state, card->version, strlen(card->version));
+    add(state, &work->service->options.default_max_fmr, sizeof(double));
+}
+
 static void digest(struct work *work) {
     struct attempt *attempt = work->attempt;
     const struct body *body = &work->body;
-    const char *id = http_request_id(work->request);
     crypto_generichash_state state;
     crypto_generichash_init(&state, NULL, 0, sizeof attempt->digest);
-    add(&state, id, strlen(id));
+    add(&state, attempt->id, strlen(attempt->id));
     add_options(&state, &body->options);
+    add_defaults(&state, work);
     for (unsigned i = 0; i < body->images_count; i++)
         add(&state, body->images[i].bytes, body->images[i].size);
     for (int i = 0; i < BODY_EMBEDDINGS; i++) {
@@ -242,13 +250,14 @@ static void log_limits(const struct attempt *attempt) {
                   LOG_INT("refusals", attempt->refusals));
 }
 
+/* Where that could not be written the try stays noted, as that of a process that was killed: gone,
+ * it would have told what it was and cost nothing. */
 static void decided(struct lockout_task *task) {
     struct attempt *attempt = of(task);
     uv_timer_stop(&attempt->late);
-    if (task->status == STATUS_OK) {
-        attempt->noted = false;
+    attempt->noted = false;
+    if (task->status == STATUS_OK)
         log_limits(attempt);
-    }
     if (!attempt->work)
         give_up(attempt);
     else if (task->status == STATUS_OK)

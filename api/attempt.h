@@ -10,7 +10,9 @@
  *     attempt_release  lockout  where nothing was decided: it has not happened
  *
  * A disk that is slow or hangs keeps no request past its deadline: it is answered 504 and ends, and
- * the try goes on without it. One that was only noted has not happened; what was decided counts.
+ * the try goes on without it. One that was only noted has not happened; what was decided counts. A
+ * decision that the disk does not take leaves the try under way, as an end of the process does: it
+ * counts for SUBJECT_TRY_MS_MAX.
  *
  * A retry is told by its X-Request-Id together with all that decides its answer: the id alone would
  * let whoever repeats it try as many photographs as he likes. */

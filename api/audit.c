@@ -92,10 +92,14 @@ bool audit_decision(const struct work *work, const struct verdict *verdict) {
 }
 
 /* What an operator did is done by now: that its line is lost is told by the log alone. */
+static void tell_lost(const struct http_request *request) {
+    log_event(LOG_ERROR, "audit_lost", LOG_STR("request_id", http_request_id(request)));
+}
+
 static void end_change(struct service *service, struct json_writer *json,
                        const struct http_request *request) {
     if (!end(service, json))
-        log_event(LOG_ERROR, "audit_lost", LOG_STR("request_id", http_request_id(request)));
+        tell_lost(request);
 }
 
 static bool is_printable(const char *text) {
@@ -105,15 +109,24 @@ static bool is_printable(const char *text) {
     return true;
 }
 
+/* Whoever may ask for nothing, and is not known, would fill a disk with refusals: those are in the
+ * log alone. */
+static bool is_operators(const struct http_request *request) {
+    const struct http_endpoint *endpoint = http_request_endpoint(request);
+    return endpoint && endpoint->listeners == HTTP_ADMIN && strcmp(endpoint->method, "GET") != 0 &&
+           (http_request_authorized(request) || http_request_caller(request)[0]);
+}
+
 void audit_answered(const struct http_request *request, unsigned status) {
     struct service *service = http_request_application(request)->context;
     const struct http_endpoint *endpoint = http_request_endpoint(request);
-    if (!service->journal || !endpoint || endpoint->listeners != HTTP_ADMIN ||
-        strcmp(endpoint->method, "GET") == 0)
+    if (!service->journal || !is_operators(request))
         return;
     struct json_writer *json = begin(request, "admin");
-    if (!json)
+    if (!json) {
+        tell_lost(request);
         return;
+    }
     json_write_text(json, "method", endpoint->method);
     json_write_text(json, "route", endpoint->route);
     const char *parameter = http_request_parameter(request);
@@ -126,9 +139,13 @@ void audit_answered(const struct http_request *request, unsigned status) {
 void audit_lifted(const struct http_request *request, const char *subject, size_t size,
                   unsigned refusals) {
     struct service *service = http_request_application(request)->context;
-    struct json_writer *json = service->journal ? begin(request, "subject_lifted") : NULL;
-    if (!json)
+    if (!service->journal)
         return;
+    struct json_writer *json = begin(request, "subject_lifted");
+    if (!json) {
+        tell_lost(request);
+        return;
+    }
     write_subject(json, service, subject, size);
     json_write_integer(json, "refusals", refusals);
     end_change(service, json, request);

@@ -182,11 +182,14 @@ static void answer(struct work *work) {
     verdict_answer(work, &compare->verdict, text, size, timings);
 }
 
+static bool choose(struct work *work) {
+    return raw_allowed(work) && acquire(work) && embeddings_fit(work) && embeddings_typical(work) &&
+           verdict_choose_rule(work, &compare_of(work)->verdict);
+}
+
 static void begin(struct work *work) {
     struct compare *compare = compare_of(work);
-    if (raw_allowed(work) && acquire(work) && embeddings_fit(work) && embeddings_typical(work) &&
-        verdict_choose_rule(work, &compare->verdict) &&
-        verdict_reach(work, values_of(compare, 0), values_of(compare, 1), &compare->verdict))
+    if (verdict_reach(work, values_of(compare, 0), values_of(compare, 1), &compare->verdict))
         attempt_decide(work, compare->verdict.verified, answer);
 }
 
@@ -206,6 +209,7 @@ static const struct work_kind KIND = {
     .tasks = 1,
     .shape = &SHAPE,
     .read = open_tokens,
+    .choose = choose,
     .begin = begin,
     .release = release,
 };

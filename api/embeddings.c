@@ -184,13 +184,15 @@ static bool may_have_raw(struct work *work) {
     return false;
 }
 
+static bool choose(struct work *work) {
+    const struct request_options *options = &work->body.options;
+    return may_have_raw(work) &&
+           work_acquire(work, options->given[OPTION_MODEL] ? options->model : NULL);
+}
+
 static void begin(struct work *work) {
     struct embeddings *embeddings = embeddings_of(work);
-    const struct request_options *options = &work->body.options;
     embeddings->count = work->body.images_count;
-    if (!may_have_raw(work) ||
-        !work_acquire(work, options->given[OPTION_MODEL] ? options->model : NULL))
-        return;
     /* Requests of many photographs take turns, so all that are still to be prepared come before the
      * last of this one. */
     size_t photos = photos_at_a_time(embeddings);
@@ -228,6 +230,7 @@ static const struct work_kind KIND = {
     .tasks = 1,
     .prepares = true,
     .shape = &SHAPE,
+    .choose = choose,
     .begin = begin,
     .release = release,
 };

@@ -20,7 +20,8 @@ struct lockout {
     pthread_t thread;
     struct beat beat; /* of its changes */
     bool running, sweeping;
-    bool more; /* for the sweep: the thread's, or the loop's when the task is back */
+    bool failed; /* the last change that had to be on disk; the thread's */
+    bool more;   /* for the sweep: the thread's, or the loop's when the task is back */
     uv_timer_t timer;
     size_t tries; /* the loop's */
 };
@@ -29,9 +30,12 @@ struct lockout {
 
 static bool undoes(enum status status) { return status_http(status) >= 500; }
 
-/* Not one of them has changed anything where one of them could not. */
+/* Not one of them has changed anything where one of them could not.
+ *
+ * While the disk takes no refusal it takes no match either, or an answer would tell the one from
+ * the other, and no refusal be counted. */
 static enum status change(struct lockout *lockout, struct queue_item *first, struct error *err) {
-    bool durable = false;
+    bool durable = lockout->failed;
     for (struct queue_item *item = first; item; item = item->next)
         durable |= ((struct lockout_task *)item)->durable;
     enum status status = subjects_begin(lockout->subjects, durable, err);
@@ -45,7 +49,10 @@ static enum status change(struct lockout *lockout, struct queue_item *first, str
             *err = task->err;
         }
     }
-    return subjects_end(lockout->subjects, status, err);
+    status = subjects_end(lockout->subjects, status, err);
+    if (durable)
+        lockout->failed = status != STATUS_OK;
+    return status;
 }
 
 static void *run(void *argument) {

@@ -126,16 +126,17 @@ static void submit_photos(struct verify *verify) {
 
 /* ---- the request ---- */
 
+static bool choose(struct work *work) {
+    const struct request_options *options = &work->body.options;
+    return work_acquire(work, options->given[OPTION_MODEL] ? options->model : NULL) &&
+           verdict_choose_rule(work, &verify_of(work)->verdict);
+}
+
 /* It waits for the photographs that are in the pool's queue, of which a request of many has only
  * some at a time. */
 static void begin(struct work *work) {
-    struct verify *verify = verify_of(work);
-    const struct request_options *options = &work->body.options;
-    if (!work_acquire(work, options->given[OPTION_MODEL] ? options->model : NULL) ||
-        !verdict_choose_rule(work, &verify->verdict))
-        return;
     if (work_take_on(work, VERIFY_PHOTOS, queue_length(pool_queue(work->service->pool))))
-        submit_photos(verify);
+        submit_photos(verify_of(work));
 }
 
 static void release(struct work *work) {
@@ -161,6 +162,7 @@ static const struct work_kind KIND = {
     .tasks = VERIFY_PHOTOS,
     .prepares = true,
     .shape = &SHAPE,
+    .choose = choose,
     .begin = begin,
     .release = release,
 };

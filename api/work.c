@@ -208,6 +208,8 @@ static void begin(struct work *work) {
         return;
     if (work->faults->count > 0)
         work_reply_faults(work);
+    else if (!work->kind->choose(work))
+        return;
     else if (attempt_wanted(work))
         attempt_begin(work);
     else

@@ -4,8 +4,9 @@
  *     work_admit     loop    from the header alone: room for the body and the work, the deadline
  *     work_finish    loop    the body is here; a form is read at once
  *                    pool    JSON is parsed and its base64 decoded (up to 29 MiB of text)
+ *     kind->choose   loop    the body has no fault: the version, and what can be refused by it
  *     attempt_begin          where the request names a subject (api/attempt.h)
- *     kind->begin    loop    the body has no fault and somebody waits: the endpoint's part begins
+ *     kind->begin    loop    somebody waits: the endpoint's part begins
  *     work_release   loop    after the reply, when nothing is out any more
  *
  * Work goes out through two bounded queues and comes back by loop_post(). A place in the pool's
@@ -35,6 +36,9 @@ struct work_kind {
     /* On the pool thread, after a JSON body without faults was read; may add faults. May be NULL.
      */
     void (*read)(struct work *work);
+    /* Acquires the version and refuses what can be refused before anything is computed or counted;
+     * false: replied. */
+    bool (*choose)(struct work *work);
     void (*begin)(struct work *work);
     void (*release)(struct work *work); /* what the endpoint hung on its struct; may be NULL */
 };

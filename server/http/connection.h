@@ -84,6 +84,7 @@ struct http_request {
     char allow[64];   /* methods of a path that has others */
     struct ip client; /* whose request it is, where that is asked for */
     char caller[HTTP_CALLER_SIZE];
+    bool authorized;
     unsigned rights, retry_after_s;
 
     /* the body */

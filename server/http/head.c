@@ -211,6 +211,7 @@ enum status head_check(struct http_request *request, struct error *err) {
         if (status != STATUS_OK)
             return status;
     }
+    request->authorized = true;
     status = query_read(request, err);
     if (status != STATUS_OK)
         return status;

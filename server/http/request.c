@@ -66,6 +66,8 @@ const char *http_request_caller(const struct http_request *request) { return req
 
 unsigned http_request_rights(const struct http_request *request) { return request->rights; }
 
+bool http_request_authorized(const struct http_request *request) { return request->authorized; }
+
 void http_request_set_retry_after(struct http_request *request, unsigned seconds) {
     request->retry_after_s = seconds;
 }

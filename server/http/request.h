@@ -121,6 +121,8 @@ enum { HTTP_CALLER_SIZE = 33 };
 void http_request_set_caller(struct http_request *request, const char *caller, unsigned rights);
 const char *http_request_caller(const struct http_request *request); /* "": not known */
 unsigned http_request_rights(const struct http_request *request);
+/* Whether it came past all that asks who calls: Host and Origin, certificate, key. */
+bool http_request_authorized(const struct http_request *request);
 /* How long a caller who is refused should wait; 0: not told. */
 void http_request_set_retry_after(struct http_request *request, unsigned seconds);
 unsigned http_request_retry_after(const struct http_request *request);

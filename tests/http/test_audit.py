@@ -94,6 +94,19 @@ def test_what_an_operator_changes_is_recorded(record, start_stub):
         ("admin", "PUT", "/admin/v1/models/{model}/active", "dlib-resnet", status) for status in (200, 404)]
 
 
+def test_whoever_is_not_known_fills_no_record(record, start_stub, tmp_path):
+    keys_file = tmp_path / "keys.json"
+    key = create(keys_file, "--scope", "verify")
+    service = start_stub("--audit", record, "--keys-file", keys_file)
+    promote = ("PUT", "/admin/v1/models/dlib-resnet/active", json.dumps({"version": "1"}))
+    json_type = {"Content-Type": "application/json"}
+    assert service.request(*promote, json_type, service.admin_port).status == 401
+    assert service.request(*promote, json_type | {"Authorization": "Bearer fp_unknown"}, service.admin_port).status == 401
+    assert service.request(*promote, json_type | bearer(key), service.admin_port).status == 403
+    assert service.stop() == 0
+    assert [(line["key"], line["status"]) for line in lines_of(record)] == [(key.split("_")[1], 403)]
+
+
 def test_the_chain_goes_on_after_a_restart_and_is_checked_by_the_command(record, start_stub):
     for _ in range(3):
         service = start_stub("--audit", record)

@@ -13,6 +13,7 @@ import time
 import contract
 import pytest
 import service as under_test
+from test_fine_tunes import add_version
 from test_keys import bearer, create
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
@@ -124,6 +125,16 @@ def test_a_retry_counts_once(service):
     refuse(service, 4)
     assert attempt(service).status == 429
     assert attempt(service, X_Request_Id="the-same").status == 200  # it tells nothing new
+
+
+def test_an_id_of_another_version_is_no_retry(service, data):
+    for number in range(5):
+        assert attempt(service, X_Request_Id=f"try-{number}").status == 200
+    add_version(data, version="2")
+    answer = service.request("PUT", "/admin/v1/models/dlib-resnet/active", json.dumps({"version": "2"}),
+                             {"Content-Type": "application/json"}, service.admin_port)
+    assert answer.status == 200
+    assert attempt(service, X_Request_Id="try-0").status == 429
 
 
 @pytest.mark.parametrize("change", [{"pair": [PAIR[0], ("image2", b"another")]}, {"rule": ("threshold", "0.0000011")},
@@ -265,6 +276,34 @@ def test_what_cannot_be_counted_is_not_told(service):
     resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
     refuse(service, 4)
     assert attempt(service).status == 429
+
+
+def test_a_disk_that_takes_no_refusal_tells_nothing_of_a_match(start, tmp_path):
+    no_sync = tmp_path / "no-sync"
+    service = start(FACEPAIR_STUB_NO_SYNC=str(no_sync))
+    assert attempt(service, rule=ALWAYS).status == 200
+    no_sync.touch()
+    assert [attempt(service).status for _ in range(8)] == [500] * 8
+    assert attempt(service, rule=ALWAYS).status == 500
+    no_sync.unlink()
+    refuse(service, 1, "bob")
+
+
+def test_what_was_decided_and_could_not_be_written_counts_as_under_way(start, tmp_path):
+    no_sync = tmp_path / "no-sync"
+    service = start(FACEPAIR_STUB_NO_SYNC=str(no_sync), FACEPAIR_STUB_BATCH_US="200000")
+    answers = []
+    clients = [threading.Thread(target=lambda: answers.append(attempt(service).status)) for _ in range(5)]
+    for client in clients:
+        client.start()
+    service.await_metric('facepair_http_in_flight 6')
+    time.sleep(0.1)  # all are noted
+    no_sync.touch()
+    for client in clients:
+        client.join()
+    no_sync.unlink()
+    assert answers == [500] * 5
+    assert attempt(service, rule=ALWAYS).status == 429
 
 
 def refused_to_start(*options):
