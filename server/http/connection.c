@@ -14,9 +14,10 @@
  * event; without it an upload that was broken off would keep its memory until its deadline.
  *
  * Before the limit of connections is reached, each new one has the one closed that has been silent
- * between requests, or busy with a header, for longest, if that is a second or more (nginx does
- * alike): a thousand sockets that say nothing, or a byte now and then, keep nobody out, and a
- * thousand that come at once do not drive each other away.
+ * between requests, or busy with a header or with a body that is refused, for longest, if that is a
+ * second or more (nginx does alike): a thousand sockets that say nothing, or a byte now and then,
+ * keep nobody out, and a thousand that come at once do not drive each other away. Each sweep does
+ * so too: at the limit none comes any more, and those that came at once are a second old by then.
  *
  * An answer that was made just before a drain began says nothing of it, and its client keeps the
  * connection: each sweep of a drain closes those that have fallen idle since.
@@ -62,18 +63,23 @@ static void note_peer(struct connection *connection, struct MHD_Connection *mhd)
         clients_connect(listener->clients, &connection->address);
 }
 
-/* Since when the beginning of a request has been waited for; UINT64_MAX: it is not. */
+/* Since when the beginning of a request has been waited for, or the end of one that is refused;
+ * UINT64_MAX: neither. */
 static uint64_t waiting_since_us(const struct connection *connection) {
     const struct http_request *request = connection->request;
-    if (connection->given_up || connection->sent_away ||
-        (request && request->phase != PHASE_HEADER))
+    if (connection->given_up || connection->sent_away)
+        return UINT64_MAX;
+    if (request && request->phase == PHASE_DROP)
+        return request->head_us;
+    if (request && request->phase != PHASE_HEADER)
         return UINT64_MAX;
     return connection->began_us ? connection->began_us : connection->idle_since_us;
 }
 
 static void keep_some_free(struct http_listener *listener, uint64_t now_us) {
     size_t most = listener->options.connections_max;
-    if (listener->connections_count <= most - most / HTTP_SPARE_SHARE)
+    size_t spare = (most + HTTP_SPARE_SHARE - 1) / HTTP_SPARE_SHARE;
+    if (listener->connections_count <= most - spare)
         return;
     struct connection *connection, *oldest = NULL;
     uint64_t oldest_us = now_us - HTTP_SPARE_US;
@@ -246,6 +252,7 @@ static void close_where_idle(const struct connection *connection) {
 
 void connection_sweep(struct http_listener *listener, uint64_t now_us) {
     struct http_request *request, *next;
+    keep_some_free(listener, now_us);
     for (request = LIST_FIRST(&listener->suspended); request; request = next) {
         next = LIST_NEXT(request, suspended_entry); /* to be abandoned may resume it */
         look_while_suspended(request);

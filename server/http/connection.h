@@ -161,9 +161,9 @@ struct http_listener {
     bool stopped;
     LIST_HEAD(, connection) connections, turns[HTTP_SWEEP_TURNS]; /* each in one of these too */
     LIST_HEAD(, http_request) suspended;
-    size_t connections_count, accepted;
-    struct clients *clients; /* NULL: no address has a limit */
-    struct spare *spare;     /* of bodies */
+    size_t connections_count, accepted, accepted_before; /* … the last sweep */
+    struct clients *clients;                             /* NULL: no address has a limit */
+    struct spare *spare;                                 /* of bodies */
     unsigned sweeps;
     LIST_HEAD(, lingering) lingers;
     size_t lingers_count;

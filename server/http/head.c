@@ -151,13 +151,16 @@ static enum status check_stream(struct http_request *request, struct error *err)
     return STATUS_OK;
 }
 
+static void note_client(struct http_request *request) {
+    const struct http_listener *listener = request->listener;
+    if (listener->clients || listener->options.addresses.logged)
+        request->client = forwarded_client(request);
+}
+
 /* Who may call and may not is found out as often as the address may ask. */
 static enum status check_address(struct http_request *request, struct error *err) {
     struct http_listener *listener = request->listener;
     unsigned wait_s;
-    if (!listener->clients && !listener->options.addresses.logged)
-        return STATUS_OK;
-    request->client = forwarded_client(request);
     if (!listener->clients ||
         clients_may_ask(listener->clients, &request->client, clock_monotonic_us(), &wait_s))
         return STATUS_OK;
@@ -180,6 +183,7 @@ enum status head_check(struct http_request *request, struct error *err) {
     enum status status = check_framing(request, &scan, err);
     if (status != STATUS_OK)
         return status;
+    note_client(request);
     struct error route_err;
     enum status route = route_find(request, &route_err);
     bool probe = request->endpoint && request->endpoint->probe;

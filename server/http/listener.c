@@ -10,12 +10,14 @@
  * from a timer's callback in the same turn, and no turn would end.
  *
  * Accepting: at its connection limit libmicrohttpd takes the listening socket out of its epoll set.
- * When the process has no descriptors left it does so too, but not while it has no connection at
- * all: then the socket stays readable and the loop would spin. Polls that accept nothing while
- * there is no connection are therefore counted, and after a few the poll rests until the next
- * sweep.
+ * When the process has no descriptors left it does so too, until one of its own connections closes,
+ * however many are free again by then: a sweep before which none was accepted therefore accepts one
+ * itself. Without any connection libmicrohttpd leaves the socket where it is: it stays readable and
+ * the loop would spin. Polls that accept nothing while there is no connection are therefore
+ * counted, and after a few the poll rests until the next sweep.
  *
- * Draining: the listening socket is closed, idle connections, and those that fall idle, get
+ * Draining: what waits to be accepted is, for the kernel would reset it; then the listening socket
+ * is closed, idle connections, and those that fall idle, get
  * SHUT_RD (what the kernel already holds of a request is still read and answered), every answer
  * says Connection: close, and no client is waited for longer than HTTP_DRAIN_US_MAX, with its body
  * or with taking its answer: only the application may take its time.
@@ -80,9 +82,28 @@ static void on_check(uv_check_t *check) {
         listener_run(listener);
 }
 
+static void accept_one(struct http_listener *listener) {
+    bool accepting = listener->accepted != listener->accepted_before;
+    listener->accepted_before = listener->accepted;
+    if (accepting || listener->draining ||
+        listener->connections_count >= listener->options.connections_max)
+        return;
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_LISTEN_FD);
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    int fd =
+        accept4(info->listen_fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    MHD_add_connection(listener->daemon, fd, (struct sockaddr *)&address, size);
+    listener_wake(listener);
+}
+
 static void on_sweep(uv_timer_t *sweep) {
     struct http_listener *listener = sweep->data;
     uint64_t now_us = clock_monotonic_us();
+    accept_one(listener);
     connection_sweep(listener, now_us);
     linger_sweep(listener, now_us);
     if (listener->paused) {
@@ -266,6 +287,16 @@ void http_listener_renew(struct http_listener *listener, struct tls *tls) {
 
 void http_listener_farewell(struct http_listener *listener) { listener->farewell = true; }
 
+static void accept_all(struct http_listener *listener) {
+    size_t before;
+    do {
+        before = listener->accepted;
+        MHD_run(listener->daemon);
+    } while (listener->accepted > before &&
+             listener->connections_count < listener->options.connections_max);
+    listener_wake(listener);
+}
+
 void http_listener_drain(struct http_listener *listener, void (*drained)(void *context),
                          void *context) {
     assert(!listener->draining);
@@ -273,6 +304,7 @@ void http_listener_drain(struct http_listener *listener, void (*drained)(void *c
     listener->drain_us = clock_monotonic_us();
     listener->drained = drained;
     listener->drained_context = context;
+    accept_all(listener);
     close(MHD_quiesce_daemon(listener->daemon)); /* no longer the daemon's */
     connection_close_idle(listener);
     /* `drained` is called by the sweep, never from within this call. */

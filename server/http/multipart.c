@@ -276,5 +276,6 @@ void multipart_destroy(struct multipart *multipart) {
     buffer_wipe(&multipart->content);
     free(multipart->parts);
     free(multipart->list);
+    explicit_bzero(multipart->header, sizeof multipart->header); /* a file's name */
     free(multipart);
 }

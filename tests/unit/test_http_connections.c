@@ -265,6 +265,41 @@ static void connections_that_say_nothing_keep_nobody_out(void **state) {
     fixture_stop(&fixture);
 }
 
+/* None comes any more that would make room. */
+static void a_crowd_that_came_at_once_makes_room(void **state) {
+    (void)state;
+    enum { MOST = 8 };
+    int fds[MOST];
+    fixture_start(&fixture, &(struct fixture_options){.connections_max = MOST});
+    for (int i = 0; i < MOST; i++)
+        fds[i] = client_connect(fixture.port);
+    for (int i = 0; i < MOST; i++)
+        assert_live(fds[i]);
+    ask(LIVE);
+    assert_int_equal(response.status, 200);
+    for (int i = 0; i < MOST; i++)
+        close(fds[i]);
+    fixture_stop(&fixture);
+}
+
+static void bodies_that_are_refused_keep_nobody_out(void **state) {
+    (void)state;
+    enum { MOST = 8, AHEAD = 100000 }; /* 98 s at the slowest rate that is allowed */
+    int fds[MOST];
+    fixture_start(&fixture, &(struct fixture_options){.connections_max = MOST});
+    for (int i = 0; i < MOST; i++) {
+        fds[i] = client_connect(fixture.port);
+        client_say(fds[i], "POST /nothing HTTP/1.1\r\nHost: localhost\r\n"
+                           "Content-Length: 1000000\r\n\r\n");
+        client_send_zeros(fds[i], AHEAD);
+    }
+    ask(LIVE);
+    assert_int_equal(response.status, 200);
+    for (int i = 0; i < MOST; i++)
+        close(fds[i]);
+    fixture_stop(&fixture);
+}
+
 /* Neither of those that are answered nor of those that have just come is any sent away. */
 static void requests_under_way_make_no_room(void **state) {
     (void)state;
@@ -347,6 +382,29 @@ static void running_out_of_descriptors_does_not_spin(void **state) {
     close(fd);
 }
 
+/* libmicrohttpd alone would listen again when one of its connections closes. */
+static void a_listener_that_ran_out_of_descriptors_listens_again(void **state) {
+    (void)state;
+    int old = client_connect(fixture.port), fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_live(old);
+    struct rlimit before, none;
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = before;
+    none.rlim_cur = 3;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)fixture.port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    setrlimit(RLIMIT_NOFILE, &none);
+    int failure = connect(fd, (struct sockaddr *)&address, sizeof address);
+    usleep(200 * 1000);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(failure, 0);
+    assert_live(fd);
+    assert_live(old);
+    close(fd);
+    close(old);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -368,10 +426,13 @@ int main(void) {
         TEST(half_closing_counts_as_leaving),
         TEST(clients_that_ask_without_end_hold_up_nothing),
         cmocka_unit_test(connections_that_say_nothing_keep_nobody_out),
+        cmocka_unit_test(a_crowd_that_came_at_once_makes_room),
+        cmocka_unit_test(bodies_that_are_refused_keep_nobody_out),
         cmocka_unit_test(requests_under_way_make_no_room),
         TEST(a_port_in_use_is_told),
         TEST(addresses_are_literal),
         TEST(running_out_of_descriptors_does_not_spin),
+        TEST(a_listener_that_ran_out_of_descriptors_listens_again),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

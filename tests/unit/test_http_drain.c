@@ -37,10 +37,13 @@ static void drain_answers_what_waits_and_closes_the_idle(void **state) {
 }
 
 static atomic_bool goes_on;
+static atomic_uint holds;
 
+/* The loop does nothing else until the test lets it go on, once for each. */
 static void run_hold(struct loop_message *message) {
     (void)message;
-    while (!atomic_load(&goes_on))
+    atomic_fetch_add(&holds, 1);
+    while (!atomic_exchange(&goes_on, false))
         usleep(1000);
 }
 
@@ -53,7 +56,6 @@ static void a_drain_waits_for_no_connection_that_falls_idle(void **state) {
     client_say(fd, WAIT);
     assert_true(eventually(one_waits, &fixture));
     struct loop_message hold = {.run = run_hold}; /* both come in one turn of the loop */
-    atomic_store(&goes_on, false);
     loop_post(fixture.loop, &hold);
     fixture_release(&fixture);
     fixture_drain(&fixture);
@@ -64,6 +66,37 @@ static void a_drain_waits_for_no_connection_that_falls_idle(void **state) {
     assert_true(client_ended(fd));
     fixture_stop(&fixture);
     close(fd);
+}
+
+static bool second_holds(struct fixture *f) {
+    (void)f;
+    return atomic_load(&holds) == 2;
+}
+
+/* The kernel would reset them. The drain comes in the turn in which they do. */
+static void connections_that_were_not_accepted_yet_are_answered(void **state) {
+    (void)state;
+    enum { COUNT = 20 };
+    int fds[COUNT];
+    struct loop_message first = {.run = run_hold}, second = {.run = run_hold};
+    fixture_start(&fixture, NULL);
+    atomic_store(&holds, 0);
+    loop_post(fixture.loop, &first);
+    loop_post(fixture.loop, &second);
+    fixture_drain(&fixture);
+    atomic_store(&goes_on, true);
+    assert_true(eventually(second_holds, &fixture));
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = client_connect(fixture.port);
+        client_say(fds[i], LIVE);
+    }
+    atomic_store(&goes_on, true);
+    for (int i = 0; i < COUNT; i++) {
+        client_read(fds[i], &response, false);
+        assert_int_equal(response.status, 200);
+        close(fds[i]);
+    }
+    fixture_stop(&fixture);
 }
 
 static bool has_drained(struct fixture *f) { return atomic_load(&f->drained) == 1; }
@@ -96,6 +129,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drain_answers_what_waits_and_closes_the_idle),
         cmocka_unit_test(a_drain_waits_for_no_connection_that_falls_idle),
+        cmocka_unit_test(connections_that_were_not_accepted_yet_are_answered),
         cmocka_unit_test(a_drain_waits_for_no_client_that_dawdles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
