@@ -9,9 +9,9 @@
  * second one while it is rotated by a quarter turn or while an interlaced PNG is shrunk, 4 bytes a
  * decoded pixel of a WebP with alpha, and inside the libraries: libjpeg's coefficients of a
  * progressive file (2 bytes a sample, at most 8 a pixel), libwebp's decoder of a lossless file (4
- * bytes a pixel). The limits bound them all. What is ours is overwritten before it is freed; the
- * libraries free theirs without. The rasters and the picture with alpha come from the caller's
- * spare.
+ * bytes a pixel, and tables of as much once more and 64 MiB: webp_memory.h). The limits bound them
+ * all. What is ours is overwritten before it is freed; the libraries free theirs without. The
+ * rasters and the picture with alpha come from the caller's spare.
  */
 #ifndef FACEPAIR_MODEL_IMAGE_CODEC_H
 #define FACEPAIR_MODEL_IMAGE_CODEC_H

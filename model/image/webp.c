@@ -5,11 +5,17 @@
  * container is checked first: every chunk of the RIFF file must lie within it and within the file.
  */
 #include "model/image/codec.h"
+#include "model/image/webp_memory.h"
 
 #include <string.h>
 #include <webp/decode.h>
 
 enum { RIFF_BYTES = 12, CHUNK_HEADER_BYTES = 8 };
+
+/* The most that libwebp needs in one piece: a lossless picture has 4 bytes a pixel, with rows to
+ * spare, and the tables of 2,600 groups of prefix codes, which are all that its encoder makes, have
+ * 42 MiB at most. */
+enum { PIECE_PER_PIXEL = 4, PIECE_BESIDE = 64 * 1024 * 1024 };
 
 static const char damaged[] = "The WebP is cut short or damaged: send the whole original file.";
 
@@ -62,11 +68,11 @@ enum status image_webp_frame(const uint8_t *bytes, size_t size, struct image_fra
 
 /* libwebp shrinks while it decodes (an area mean), so a lossy picture never stands in memory whole.
  */
-static bool decode(const uint8_t *bytes, size_t size, const struct image_raster *raster,
-                   bool shrunk, WEBP_CSP_MODE mode, uint8_t *pixels) {
+static enum status decode(const uint8_t *bytes, size_t size, const struct image_raster *raster,
+                          bool shrunk, WEBP_CSP_MODE mode, uint8_t *pixels, struct error *err) {
     WebPDecoderConfig config;
     if (!WebPInitDecoderConfig(&config))
-        return false;
+        return error_set(err, STATUS_INTERNAL, "libwebp is of another version");
     size_t stride = (size_t)raster->width * (mode == MODE_RGBA ? 4 : 3);
     config.options.use_scaling = shrunk;
     config.options.scaled_width = (int)raster->width;
@@ -76,7 +82,15 @@ static bool decode(const uint8_t *bytes, size_t size, const struct image_raster 
     config.output.u.RGBA.rgba = pixels;
     config.output.u.RGBA.stride = (int)stride;
     config.output.u.RGBA.size = stride * raster->height;
-    return WebPDecode(bytes, size, &config) == VP8_STATUS_OK;
+    if (WebPDecode(bytes, size, &config) == VP8_STATUS_OK)
+        return STATUS_OK;
+    if (webp_memory_outcome() == WEBP_MEMORY_TOO_LARGE)
+        return error_set(err, STATUS_IMAGE_TOO_LARGE,
+                         "The WebP needs far more memory than a picture of its size: save it as "
+                         "JPEG or PNG.");
+    if (webp_memory_outcome() == WEBP_MEMORY_NOT_THERE)
+        return error_set(err, STATUS_INTERNAL, "%s", image_no_memory);
+    return error_set(err, STATUS_INVALID_IMAGE, "%s", damaged);
 }
 
 /* Rounds (colour × alpha + 255 × (255 − alpha)) ÷ 255 to nearest, exactly. */
@@ -86,35 +100,32 @@ static uint8_t over_white(unsigned colour, unsigned alpha) {
 }
 
 static enum status decode_over_white(const uint8_t *bytes, size_t size, bool shrunk,
-                                     struct image_raster *raster, bool *decoded,
-                                     struct error *err) {
+                                     struct image_raster *raster, struct error *err) {
     size_t pixels = (size_t)raster->width * raster->height;
     uint8_t *rgba = spare_take(raster->spare, pixels * 4);
     if (!rgba)
         return error_set(err, STATUS_INTERNAL, "%s", image_no_memory);
-    *decoded = decode(bytes, size, raster, shrunk, MODE_RGBA, rgba);
-    for (size_t i = 0; *decoded && i < pixels; i++)
+    enum status status = decode(bytes, size, raster, shrunk, MODE_RGBA, rgba, err);
+    for (size_t i = 0; status == STATUS_OK && i < pixels; i++)
         for (size_t c = 0; c < 3; c++)
             raster->rgb[i * 3 + c] = over_white(rgba[i * 4 + c], rgba[i * 4 + 3]);
     spare_give(raster->spare, rgba, pixels * 4);
-    return STATUS_OK;
+    return status;
 }
 
 enum status image_webp_pixels(const uint8_t *bytes, size_t size, const struct image_frame *frame,
                               unsigned divisor, struct image_raster *raster, struct error *err) {
     WebPBitstreamFeatures features;
-    bool decoded = false, shrunk = divisor > 1;
+    bool shrunk = divisor > 1;
     enum status status = read_features(bytes, size, &features, err);
     if (status == STATUS_OK)
         status = image_raster_create((frame->width + divisor - 1) / divisor,
                                      (frame->height + divisor - 1) / divisor, raster, err);
     if (status != STATUS_OK)
         return status;
-    if (features.has_alpha)
-        status = decode_over_white(bytes, size, shrunk, raster, &decoded, err);
-    else
-        decoded = decode(bytes, size, raster, shrunk, MODE_RGB, raster->rgb);
-    if (status == STATUS_OK && !decoded)
-        status = error_set(err, STATUS_INVALID_IMAGE, "%s", damaged);
+    webp_memory_limit((uint64_t)frame->width * frame->height * PIECE_PER_PIXEL + PIECE_BESIDE);
+    status = features.has_alpha ? decode_over_white(bytes, size, shrunk, raster, err)
+                                : decode(bytes, size, raster, shrunk, MODE_RGB, raster->rgb, err);
+    webp_memory_limit(UINT64_MAX);
     return status;
 }
