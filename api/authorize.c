@@ -71,6 +71,14 @@ enum status authorize(struct http_request *request, struct error *err) {
     return admit_key(request, key, wanted, err);
 }
 
+bool authorize_still(const struct http_request *request) {
+    struct service *service = http_request_application(request)->context;
+    const char *text = service->keys ? sent_key(request) : NULL;
+    const struct key *key = text ? keys_find(service->keys, text) : NULL;
+    unsigned wanted = http_request_endpoint(request)->rights;
+    return !service->keys || wanted == 0 || (key && !missing_scope(wanted, key->scopes));
+}
+
 bool authorize_has(const struct http_request *request, unsigned scopes) {
     const struct service *service = http_request_application(request)->context;
     return !service->keys || !missing_scope(scopes, http_request_rights(request));

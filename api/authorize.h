@@ -17,6 +17,10 @@ void authorize_close(struct service *service);
  */
 enum status authorize(struct http_request *request, struct error *err);
 
+/* Whether a request that was let in would be now, for an answer without an end: its key may have
+ * been revoked since. */
+bool authorize_still(const struct http_request *request);
+
 /* Whether the caller has these scopes; anybody has, where no keys are asked for. */
 bool authorize_has(const struct http_request *request, unsigned scopes);
 /* Whether the caller may have and hand in the components of embeddings: the scope embed:raw, or,

@@ -176,6 +176,10 @@ static enum status work(struct errand *errand, struct error *err) {
     drop(put, outcome);
     if (status != STATUS_OK)
         return status;
+    if (known.state == DATASET_DELETING)
+        return error_set(err, STATUS_DATASET_EXISTS,
+                         "The data set %s is being deleted; send it again in a minute.",
+                         put->dataset.name);
     if (strcmp(known.sha256, outcome->content.sha256) != 0)
         return error_set(err, STATUS_DATASET_EXISTS,
                          "There is a data set %s of another content; delete it first, or choose "

@@ -9,6 +9,7 @@
  */
 #include "api/events.h"
 
+#include "api/authorize.h"
 #include "api/errand.h"
 #include "api/job_json.h"
 #include "api/job_route.h"
@@ -157,8 +158,17 @@ static void back_look(struct disk_task *task) {
     }
 }
 
+static void end_what_was_revoked(struct event_feed *feed) {
+    for (struct event_stream *stream = feed->streams, *next; stream; stream = next) {
+        next = stream->next;
+        if (!authorize_still(stream->errand.request))
+            end(feed, stream);
+    }
+}
+
 static void on_timer(uv_timer_t *timer) {
     struct event_feed *feed = timer->data;
+    end_what_was_revoked(feed);
     if (feed->looking || feed->stopped || !feed->streams)
         return;
     feed->looked_count = 0;

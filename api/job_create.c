@@ -73,14 +73,18 @@ static enum status write_answer(struct job_creation *creation, const char *spec,
     return creation->text ? STATUS_OK : error_set(err, STATUS_INTERNAL, "out of memory for a job");
 }
 
+static struct store_once once_of(const struct job_creation *creation) {
+    return (struct store_once){.caller = http_request_caller(creation->errand.request),
+                               .route = job_route_path(creation->errand.request),
+                               .key = creation->key,
+                               .body_sha256 = creation->body_sha256,
+                               .answer = creation->text};
+}
+
 static enum status create(struct job_creation *creation, const char *spec, uint64_t created_ms,
                           struct error *err) {
     const struct job_body *body = &creation->body;
-    const struct store_once once = {.caller = http_request_caller(creation->errand.request),
-                                    .route = job_route_path(creation->errand.request),
-                                    .key = creation->key,
-                                    .body_sha256 = creation->body_sha256,
-                                    .answer = creation->text};
+    const struct store_once once = once_of(creation);
     const struct store_new_job job = {
         .id = creation->id,
         .created_ms = created_ms,
@@ -97,8 +101,19 @@ static enum status create(struct job_creation *creation, const char *spec, uint6
                             &creation->first, err);
 }
 
+/* What was answered is answered again, though the model and the data set be gone. */
+static enum status find_first(struct job_creation *creation, struct error *err) {
+    const struct store_once once = once_of(creation);
+    return creation->key[0]
+               ? store_job_answered(creation->errand.service->store, &once, &creation->first, err)
+               : STATUS_OK;
+}
+
 static enum status work(struct errand *errand, struct error *err) {
     struct job_creation *creation = of(errand);
+    enum status found = find_first(creation, err);
+    if (found != STATUS_OK || creation->first)
+        return found;
     uint64_t created_ms = clock_wall_ms();
     enum status status =
         job_body_settle(&creation->body, errand->service->options.data_directory, err);

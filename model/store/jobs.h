@@ -109,6 +109,11 @@ struct store_once {
 enum status store_job_create(struct store *store, const struct store_new_job *job,
                              const struct store_once *once, char **first, struct error *err);
 
+/* Before anything that such a job builds on is looked at: the answer that the key was given, as
+ * above; *first is NULL where it is new. once->answer is not looked at. */
+enum status store_job_answered(struct store *store, const struct store_once *once, char **first,
+                               struct error *err);
+
 /* ---- reading ---- */
 
 /* STATUS_NOT_FOUND. */

@@ -5,6 +5,7 @@ import http.client
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tarfile
 import tempfile
@@ -101,6 +102,17 @@ def test_other_content_under_the_name_is_409(admin, openapi, data):
     contract.check_problem(openapi, PATH, "put", answer, 409, "dataset_exists")
     assert (data / "datasets" / "taken" / "Bo").is_dir()
     eventually(lambda: not list((data / "datasets").glob(".new-*")))
+
+
+def test_a_data_set_that_is_being_deleted_takes_no_content(start_stub, tmp_path, openapi):
+    data = write_stub_data(tmp_path / "data", dlib_resnet={})
+    admin = Admin(start_stub("--no-trainer", data=data), data)
+    assert admin.upload("plain", archive(PLAIN)).status == 201
+    with contextlib.closing(sqlite3.connect(data / "store.sqlite", isolation_level=None)) as store:
+        store.execute("UPDATE datasets SET state = 'deleting'")  # as a deletion that broke off leaves it
+    answer = admin.upload("plain", archive(PLAIN))
+    contract.check_problem(openapi, PATH, "put", answer, 409, "dataset_exists")
+    assert "being deleted" in answer.json["detail"]
 
 
 def test_a_body_in_chunks_is_the_same(admin):

@@ -1,13 +1,15 @@
 """Events of a job: in pages, and as a stream."""
 import http.client
 import json
+import signal
 import socket
 import time
 
 import contract
 import pytest
-from data_sets import FINE_TUNES, Admin
+from data_sets import FINE_TUNES, Admin, archive, people, small_photograph
 from service import PATIENCE_S, write_stub_data
+from test_keys import bearer, create, key_command
 
 EVENTS = FINE_TUNES + "/{job}/events"
 BODY = {"base_model": "dlib-resnet", "dataset": "cameras"}
@@ -139,6 +141,22 @@ def test_a_stream_of_a_job_that_is_deleted_ends(admin):
     admin.tell(job, "cancel")
     stream = Stream(admin, job)
     assert stream.rest()[-1][2]["status"] == "cancelled"
+
+
+def test_a_stream_ends_when_its_key_is_revoked(start_stub, tmp_path):
+    data, keys_file = write_stub_data(tmp_path / "data", dlib_resnet={}), tmp_path / "keys.json"
+    keys = [create(keys_file, "--scope", "datasets:write,jobs:write") for _ in range(2)]
+    admin = Admin(start_stub("--no-trainer", "--keys-file", keys_file, data=data), data)
+    assert admin.upload("cameras", archive(people(small_photograph(), Ada=2, Bo=2)), **bearer(keys[0])).status == 201
+    admin.drive("check", "cameras", "ready")
+    job = admin.create(BODY, **bearer(keys[0])).json["id"]
+    streams = [Stream(admin, job, **bearer(key)) for key in keys]
+    assert [stream.next()[1] for stream in streams] == ["state"] * 2
+    assert key_command("revoke", keys[0].split("_")[1], "--keys-file", keys_file).returncode == 0
+    admin.service.signal(signal.SIGHUP)
+    assert streams[0].rest() == []
+    admin.drive("metrics", *admin.claim(), 1, 0.5, 0.75)
+    assert streams[1].next()[2]["status"] == "running"
 
 
 def test_there_are_at_most_32_streams_and_a_client_that_leaves_makes_room(admin, openapi):

@@ -106,6 +106,15 @@ def test_a_key_makes_one_job_of_one_body(own, openapi):
     assert len(own.request("GET", FINE_TUNES).json["data"]) == 2
 
 
+def test_a_key_is_answered_as_before_although_the_data_set_is_gone(own):
+    first = own.create(BODY, Idempotency_Key="k 1")
+    assert own.tell(first.json["id"], "cancel").status == 200
+    assert own.request("DELETE", "/admin/v1/datasets/cameras").status == 204
+    again = own.create(BODY, Idempotency_Key="k 1")
+    assert (again.status, again.json) == (202, first.json)
+    assert own.create(BODY, Idempotency_Key="k 2").status == 404
+
+
 def test_the_queue_has_an_end(own, openapi):
     for _ in range(100):
         assert own.create(BODY).status == 202
