@@ -115,10 +115,17 @@ class Trainer:
         return self.wait()
 
 
+def command_line(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def trainer_of(service):
-    """The process id of a service's trainer, once there is one."""
+    """The process id of a service's trainer, once that runs the program: before, it is the service's own copy, which waits for it."""
     children = pathlib.Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
-    return int(wait_until(lambda: children.read_text().split())[0])
+    return int(wait_until(lambda: [pid for pid in children.read_text().split() if "--runner" in command_line(pid)])[0])
 
 
 def is_alive(pid):

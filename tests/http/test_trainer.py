@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from jobs import Jobs, Trainer, is_alive, trainer_of
+from jobs import Jobs, Trainer, command_line, is_alive, trainer_of
 from service import SANITIZED, STUB, Service, wait_until, write_stub_data
 
 SHORT_LEASE = ("--lease-ms", "2000")  # a busy machine may lose one that is held, too: attempts are "at least"
@@ -374,9 +374,7 @@ def test_role_control_has_them_all(jobs, serve):
 def test_the_trainer_is_told_what_the_service_was_and_computes_on_processors(jobs, serve):
     hashes = [f"{number:064x}" for number in range(32)]
     service = serve("--log-level", "debug", *(f"--allow-torchscript={each}" for each in hashes))
-    said = pathlib.Path(f"/proc/{trainer_of(service)}/cmdline")
-    wait_until(lambda: "--device" in said.read_text())  # it is the service's own until it runs the program
-    words = said.read_text().split("\0")
+    words = command_line(trainer_of(service))
     told = list(zip(words, words[1:]))
     assert ("--device", "cpu") in told and ("--log-level", "debug") in told
     assert [value for name, value in told if name == "--allow-torchscript"] == hashes
