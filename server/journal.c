@@ -240,10 +240,25 @@ static bool rotate(struct journal *journal, struct lines *lines) {
     return true;
 }
 
+/* Nobody else's; an empty one may be this process's own, which it could neither keep nor remove. */
+static int open_new(const char *path) {
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd >= 0 || errno != EEXIST)
+        return fd;
+    struct stat about;
+    fd = open(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    errno = EEXIST;
+    return -1;
+}
+
 static bool has_file(struct journal *journal) {
     if (journal->fd >= 0)
         return true;
-    int fd = open(journal->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    int fd = open_new(journal->path);
     if (fd < 0)
         return false;
     if (flock(fd, LOCK_EX | LOCK_NB) == 0 && flush_folder(journal->path)) {

@@ -144,6 +144,32 @@ static void half_a_line_is_cut_off_before_more_is_written(void **state) {
     assert_int_equal(atomic_load(&cuts_to_fail), 0);
 }
 
+/* A file of the record's name that could neither be kept nor removed. */
+static atomic_int left_behind;
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to) {
+    int failed = __real_rename(from, to);
+    if (!failed && atomic_exchange(&left_behind, 0) == 1)
+        close(open(from, O_WRONLY | O_CREAT | O_EXCL, 0640));
+    return failed;
+}
+
+static void an_empty_file_that_was_left_behind_is_gone_on_with(void **state) {
+    (void)state;
+    const char *files[64];
+    uint64_t lines;
+    struct error err;
+    atomic_store(&left_behind, 1);
+    write_journal(0, 12, 300);
+    assert_int_equal(atomic_load(&left_behind), 0);
+    size_t count = list_files(files);
+    if (journal_check(files, count, &lines, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    assert_int_equal(lines, 12);
+    release_files(files, count);
+}
+
 static atomic_bool set_back; /* the wall clock, each time that it was looked at */
 
 /* Who waits for what a clock will show that was set back waits an hour more. */
@@ -190,6 +216,7 @@ int main(void) {
         IN_A_FOLDER(a_failed_flush_before_a_renaming_loses_nothing),
         IN_A_FOLDER(what_a_failed_flush_has_lost_is_cut_off_before_more_is_written),
         IN_A_FOLDER(half_a_line_is_cut_off_before_more_is_written),
+        IN_A_FOLDER(an_empty_file_that_was_left_behind_is_gone_on_with),
         IN_A_FOLDER(a_clock_that_was_set_back_keeps_no_line_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
