@@ -190,6 +190,14 @@ def test_only_control_writes_models_and_only_it_has_the_admin_api(objects):
     assert objects["StatefulSet", "facepair-control"]["spec"]["replicas"] == 1
 
 
+def test_the_operators_table_restarts_whatever_has_the_keys(objects):
+    """The program reads token keys as it starts, and nobody sends a pod SIGHUP."""
+    mounting = {f"{kind}/{name}".lower() for (kind, name), pod in pods(objects).items()
+                if any(volume["name"] == "keys" for volume in pod.get("volumes", []))}
+    [row] = [line for line in (TREE / "deploy" / "README.md").read_text().splitlines() if line.startswith("| changes of keys |")]
+    assert set(re.search(r"kubectl rollout restart ([^`]*)`", row)[1].split()) == mounting
+
+
 def test_nobody_is_called_and_few_may_call(objects):
     rules = {name: each["spec"] for (kind, name), each in objects.items() if kind == "NetworkPolicy"}
     assert all("Ingress" in policy["policyTypes"] for policy in rules.values())
