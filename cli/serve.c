@@ -75,7 +75,8 @@ static struct supervisor_options trainer_options(const struct serve_settings *s,
                                        .place = *place};
 }
 
-/* A program that may only read its data serves all the same, as an installed one does. */
+/* A program that may only read its data, as an installed one, keeps no jobs. Whether it serves all
+ * the same is find_lockout()'s to say. */
 static bool may_keep_store(const struct serve_settings *s, const char *data) {
     if (s->role != SERVE_ALL || access(data, W_OK) == 0)
         return s->role != SERVE_SERVE;
@@ -92,18 +93,21 @@ static enum status find_lockout(const struct serve_settings *s, const char *data
     *folder = NULL;
     if (s->lockout == LOCKOUT_OFF)
         return STATUS_OK;
-    if (s->lockout_data || keeps_store)
+    if (s->lockout_data || keeps_store) {
         *folder = s->lockout_data ? s->lockout_data : data;
-    else if (s->role == SERVE_SERVE)
+        return STATUS_OK;
+    }
+    if (s->role == SERVE_SERVE)
         return error_set(err, STATUS_INTERNAL,
                          "--role serve keeps nothing in the data directory, where refusals of "
                          "subjects would be counted; --lockout-data names a folder that the "
                          "processes of this host share, --lockout off counts none");
-    else
-        log_event(LOG_WARN, "no_lockout",
-                  LOG_STR("meaning", "refusals of subjects are not counted; --lockout-data names a "
-                                     "folder for them, --lockout off says so"));
-    return STATUS_OK;
+    (void)access(data, W_OK); /* for its errno */
+    return error_set(
+        err, STATUS_INTERNAL,
+        "%.80s cannot be written (%.30s), where refusals of subjects would be counted; "
+        "--lockout-data names a folder for them, --lockout off counts none",
+        data, strerror(errno));
 }
 
 static struct subjects_options lockout_options(const struct serve_settings *s, const char *folder) {

@@ -1,12 +1,13 @@
 """How the program starts, refuses to start, and ends."""
 import json
 import os
-import pwd
+import pathlib
 import select
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -15,14 +16,23 @@ from service import DATA, PATIENCE_S, PROGRAM, STUB, Service, clean_environment,
 PAIR = [("image1", b"first"), ("image2", b"second")]
 
 
-def fails(program, data, *options, **popen):
-    """The one line that a start that fails leaves; its exit code is 1."""
+def fails(program, data, *options, before=()):
+    """The one line that a start that fails leaves; its exit code is 1. before: the program's own arguments."""
     environment = clean_environment() | {"FACEPAIR_LISTEN": "127.0.0.1:0", "FACEPAIR_ADMIN_LISTEN": "off"}
-    done = subprocess.run([program, "serve", "--data", data, *options], capture_output=True, text=True,
-                          timeout=PATIENCE_S, env=environment, **popen)
+    done = subprocess.run([program, *before, "serve", "--data", data, *options], capture_output=True, text=True,
+                          timeout=PATIENCE_S, env=environment)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     assert (done.returncode, len(lines), done.stdout) == (1, 1, ""), done.stderr
     return lines[0]
+
+
+@pytest.fixture
+def of_nobody():
+    """A folder that nobody can reach (the tree may be closed), and the words before a command that let nobody run it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        root = os.getuid() == 0
+        yield pathlib.Path(folder), ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if root else ["env"]
 
 
 @pytest.fixture
@@ -62,20 +72,27 @@ def test_a_data_directory_that_is_not_there_is_named(tmp_path):
     assert str(tmp_path / "nowhere") in fails(PROGRAM, tmp_path / "nowhere")
 
 
-def test_a_data_directory_that_cannot_be_read_is_named(tmp_path, stub_data):
-    locked = shutil.copytree(stub_data, tmp_path / "locked")
+def test_a_data_directory_that_cannot_be_read_is_named(of_nobody, stub_data):
+    folder, [word, *words] = of_nobody
+    locked = shutil.copytree(stub_data, folder / "locked")
     locked.chmod(0)
-    tmp_path.chmod(0o755)
-    if os.getuid() != 0:
-        line = fails(STUB, locked)
-    else:
-        nobody = pwd.getpwnam("nobody")
-        program = shutil.copy(STUB, "/tmp/facepair-stub-of-test")  # the tree may be closed to nobody
-        try:
-            line = fails(program, locked, user=nobody.pw_uid, group=nobody.pw_gid, cwd="/")
-        finally:
-            os.unlink(program)
+    line = fails(word, locked, before=[*words, shutil.copy(STUB, folder)])
+    locked.chmod(0o755)
     assert str(locked) in line and "ermission" in line
+
+
+def test_where_nothing_can_be_written_refusals_need_another_place_or_are_not_counted(of_nobody, stub_data):
+    folder, [word, *words] = of_nobody
+    closed = shutil.copytree(stub_data, folder / "closed")
+    closed.chmod(0o555)
+    before = [*words, shutil.copy(STUB, folder)]
+    line = fails(word, closed, before=before)
+    assert str(closed) in line and "--lockout-data" in line and "--lockout off" in line
+    service = Service(word, closed, "--lockout=off", before=before)
+    assert service.event("no_store")["level"] == "warn"
+    assert "subject_not_counted" in service.verify([*PAIR, ("subject", "alice")]).json["warnings"]
+    assert service.stop() == 0
+    closed.chmod(0o755)
 
 
 def test_a_port_in_use_is_named(stub_data):
