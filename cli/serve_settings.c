@@ -59,6 +59,8 @@ static const char *find_mistake(const struct serve_settings *s) {
         return "--admin-client-ca needs --tls-certificate";
     if (s->metrics_tls && !s->tls_certificate)
         return "--metrics-tls needs --tls-certificate";
+    if (s->lockout == LOCKOUT_OFF && s->lockout_data)
+        return "--lockout-data names where to count, and --lockout off counts nothing";
     if (s->lockout_limit < s->lockout_refusals)
         return "--lockout-limit must not be below --lockout-refusals";
     return NULL;

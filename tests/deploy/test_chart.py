@@ -97,6 +97,8 @@ def test_kustomize_changes_the_image_of_the_rendered_manifests(tmp_path, kind):
     ("models.source=image", "source"),
     ("serve.repliacs=3", "repliacs"),
     ("options.serve.listen=0.0.0.0:1", "listen"),
+    ("options.serve.FACEPAIR_TIMEOUT=5000", "FACEPAIR_TIMEOUT"),
+    ("options.serve.FACEPAIR_LOCKOUT=on", "FACEPAIR_LOCKOUT"),
     ("networkPolicy.clients=[]", "clients"),
     ("control.clients=[]", "clients"),
     ("image.digest=sha256:abc", "digest"),
@@ -136,14 +138,18 @@ def test_pods_may_fill_an_empty_volume_at_the_same_time(tmp_path):
 # ---- what it must say ----
 
 
-def test_every_option_is_one_of_the_program(objects):
+def test_every_option_is_one_of_the_program_and_has_no_effect_only_where_the_chart_says_it(objects):
+    values = json.loads((CHART / "values.schema.json").read_text())["properties"]["options"]["properties"]
     for part, command in (("serve", "serve"), ("control", "serve"), ("trainer", "trainer")):
-        known = set(re.findall(r"^  --([a-z-]+)", run(STUB, command, "--help").stdout, re.M))
-        variables = objects["ConfigMap", f"facepair-{part}-options"]["data"]
-        assert {name.removeprefix("FACEPAIR_").lower().replace("_", "-") for name in variables} <= known
+        known = set(re.findall(r"^  --([a-z-]+)", run(STUB, command, "--help").stdout, re.M)) - {"help"}
         kind = "StatefulSet" if part == "control" else "Deployment"
         name = "facepair" if part == "serve" else f"facepair-{part}"
-        assert set(options_of(pods(objects)[kind, name]["containers"][0])) <= known
+        words = pods(objects)[kind, name]["containers"][0]["args"][1:]
+        said = {word.removeprefix("--").split("=")[0] for word in words}
+        assert said <= known
+        void = {name for name in known if name.startswith("lockout")} if "--lockout=off" in words else set()
+        variables = {"FACEPAIR_" + name.upper().replace("-", "_") for name in known - said - void}
+        assert set(values[part]["propertyNames"]["enum"]) == variables
 
 
 def test_every_pod_is_restricted(objects):

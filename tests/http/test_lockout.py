@@ -214,9 +214,7 @@ def test_a_refusal_that_comes_too_late_to_be_told_counts(start, data):
     answers = []
     client = threading.Thread(target=lambda: answers.append(attempt(service, X_Request_Timeout_Ms="600")))
     client.start()
-    service.await_metric('facepair_queue_length{queue="embed"} 0')
-    while file.execute("SELECT count(*) FROM tries").fetchone() == (0,):
-        time.sleep(0.01)
+    under_test.wait_until(lambda: file.execute("SELECT count(*) FROM tries").fetchone() == (1,))
     file.execute("BEGIN IMMEDIATE")
     client.join()
     assert [answer.status for answer in answers] == [504]
@@ -289,15 +287,15 @@ def test_a_disk_that_takes_no_refusal_tells_nothing_of_a_match(start, tmp_path):
     refuse(service, 1, "bob")
 
 
-def test_what_was_decided_and_could_not_be_written_counts_as_under_way(start, tmp_path):
+def test_what_was_decided_and_could_not_be_written_counts_as_under_way(start, data, tmp_path):
     no_sync = tmp_path / "no-sync"
-    service = start(FACEPAIR_STUB_NO_SYNC=str(no_sync), FACEPAIR_STUB_BATCH_US="200000")
+    service = start(FACEPAIR_STUB_NO_SYNC=str(no_sync), FACEPAIR_STUB_BATCH_US="1000000")
+    file = sqlite3.connect(data / "subjects.sqlite", isolation_level=None)
     answers = []
     clients = [threading.Thread(target=lambda: answers.append(attempt(service).status)) for _ in range(5)]
     for client in clients:
         client.start()
-    service.await_metric('facepair_http_in_flight 6')
-    time.sleep(0.1)  # all are noted
+    under_test.wait_until(lambda: file.execute("SELECT count(*) FROM tries").fetchone() == (5,))
     no_sync.touch()
     for client in clients:
         client.join()
@@ -306,10 +304,10 @@ def test_what_was_decided_and_could_not_be_written_counts_as_under_way(start, tm
     assert attempt(service, rule=ALWAYS).status == 429
 
 
-def refused_to_start(*options):
+def refused_to_start(*options, code=1):
     done = subprocess.run([under_test.STUB, "serve", "--listen", "127.0.0.1:0", *options], capture_output=True, text=True,
                           env=under_test.clean_environment(), timeout=under_test.PATIENCE_S)
-    assert done.returncode != 0
+    assert done.returncode == code
     return done.stderr
 
 
@@ -319,7 +317,11 @@ def test_role_serve_needs_a_place_to_count_in(data, tmp_path):
 
 
 def test_a_limit_below_the_free_refusals_is_wrong_usage(data):
-    assert "--lockout-limit" in refused_to_start("--data", data, "--lockout-refusals=6", "--lockout-limit=5")
+    assert "--lockout-limit" in refused_to_start("--data", data, "--lockout-refusals=6", "--lockout-limit=5", code=2)
+
+
+def test_a_place_to_count_in_where_nothing_is_counted_is_wrong_usage(data, tmp_path):
+    assert "--lockout off" in refused_to_start("--data", data, "--lockout=off", "--lockout-data", tmp_path, code=2)
 
 
 def test_without_counting_the_answer_says_so(start, data, openapi):
