@@ -2,6 +2,8 @@
  * environment for what is left. Both end in set_value(), so a value means the same in both. */
 #include "cli/options.h"
 
+#include "server/log.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { OPTIONS_MAX = 96, VARIABLE_SIZE = 64, MISTAKE_SIZE = 256, COLUMN = 28, USAGE_WIDTH = 100 };
 
@@ -90,8 +93,8 @@ static void print_usage(const struct options *options) {
     if (options->count > 0) {
         char variable[VARIABLE_SIZE];
         variable_name(options->table[0].name, variable);
-        printf("\nEvery option is also an environment variable: --%s is %s.\n"
-               "The command line wins.\n",
+        printf("\nEvery option is also an environment variable: --%s is %s. There a flag is 1 or\n"
+               "0, and a list is separated by commas. The command line wins.\n",
                options->table[0].name, variable);
     }
 }
@@ -280,6 +283,62 @@ static bool take_environment(struct parse *parse) {
             return false;
     }
     return true;
+}
+
+/* ---- variables that are no option ---- */
+
+/* What tests, examples and the set-up are told by. */
+static bool is_of_the_tree(const char *name) {
+    static const char *const names[] = {"CACHE", "LFW", "BUILD", "KEY"};
+    static const char *const families[] = {"TEST_", "STUB_", "FAIL_"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+        if (strncmp(name, families[i], strlen(families[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Kubernetes tells every container of each Service in its namespace; of one called facepair-control
+ * by CONTROL_SERVICE_HOST, CONTROL_SERVICE_PORT_ADMIN, CONTROL_PORT=tcp://… and
+ * CONTROL_PORT_8081_TCP_ADDR. */
+static bool is_of_a_service(const char *name, const char *value) {
+    const char *host = strstr(name, "SERVICE_HOST"), *port = strstr(name, "PORT");
+    if (host && !host[strlen("SERVICE_HOST")])
+        return true;
+    if (!port || (port > name && port[-1] != '_'))
+        return false;
+    const char *rest = port + strlen("PORT");
+    return strstr(name, "SERVICE_PORT") || (!*rest && strstr(value, "://")) ||
+           (*rest == '_' && isdigit((unsigned char)rest[1]));
+}
+
+static bool is_option(const struct options *options, const char *variable) {
+    for (size_t i = 0; i < options->count; i++) {
+        char name[VARIABLE_SIZE];
+        variable_name(options->table[i].name, name);
+        if (strcmp(name, variable) == 0)
+            return true;
+    }
+    return false;
+}
+
+void options_warn_of_variables(const struct options *options) {
+    static const char prefix[] = "FACEPAIR_";
+    for (char **entry = environ; *entry; entry++) {
+        char variable[2 * VARIABLE_SIZE];
+        size_t length = strcspn(*entry, "=");
+        const char *value = *entry + length + ((*entry)[length] == '=');
+        if (strncmp(*entry, prefix, sizeof(prefix) - 1) != 0 || !*value)
+            continue;
+        snprintf(variable, sizeof(variable), "%.*s", (int)length, *entry);
+        const char *name = variable + sizeof(prefix) - 1;
+        if (!is_option(options, variable) && !is_of_the_tree(name) && !is_of_a_service(name, value))
+            log_event(LOG_WARN, "unknown_variable", LOG_STR("variable", variable),
+                      LOG_STR("command", options->command),
+                      LOG_STR("meaning", "the command has no such option: it does nothing"));
+    }
 }
 
 bool options_parse(const struct options *options, int argc, char **argv,

@@ -95,6 +95,11 @@ struct options_arguments {
 bool options_parse(const struct options *options, int argc, char **argv,
                    struct options_arguments *arguments, int *exit_code);
 
+/* Warns in the log of each FACEPAIR_… variable that is no option of this command's, and of nothing
+ * else's that is known here: one that is misspelt would do nothing, unseen. It is no mistake, since
+ * Kubernetes names variables after a Service called facepair. */
+void options_warn_of_variables(const struct options *options);
+
 /* A mistake that the table cannot express ("--max-fmr and --threshold exclude each other"): the
  * line and the hint on stderr; returns EXIT_USAGE. */
 int options_mistake(const struct options *options, const char *format, ...)

@@ -487,7 +487,6 @@ int cli_serve(int argc, char **argv) {
     int code;
     if (serve_settings_parse(&settings, argc, argv, &code)) {
         signal(SIGPIPE, SIG_IGN);
-        log_set_level((enum log_level)settings.log_level);
         settle_memory();
         code = serve(&settings);
     }

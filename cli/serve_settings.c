@@ -229,7 +229,11 @@ bool serve_settings_parse(struct serve_settings *s, int argc, char **argv, int *
     if (!options_parse(&options, argc, argv, &arguments, code))
         return false;
     const char *mistake = find_mistake(s);
-    if (mistake)
+    if (mistake) {
         *code = options_mistake(&options, "%s", mistake);
-    return !mistake;
+        return false;
+    }
+    log_set_level((enum log_level)s->log_level);
+    options_warn_of_variables(&options);
+    return true;
 }

@@ -38,7 +38,8 @@ struct serve_settings {
 };
 
 struct serve_settings serve_settings_default(void);
-/* True: serve. False: leave with *code. Either way the lists are the caller's to release. */
+/* True: serve, with the log's level set. False: leave with *code. Either way the lists are the
+ * caller's to release. */
 bool serve_settings_parse(struct serve_settings *settings, int argc, char **argv, int *code);
 
 #endif

@@ -60,7 +60,12 @@ static bool parse(struct trainer_settings *s, int argc, char **argv, int *code) 
         .table = table,
         .count = OPTIONS_COUNT(table)};
     struct options_arguments arguments;
-    return options_parse(&options, argc, argv, &arguments, code);
+    if (!options_parse(&options, argc, argv, &arguments, code))
+        return false;
+    log_set_level((enum log_level)s->log_level);
+    if (!s->parent) /* which has its own options in the environment */
+        options_warn_of_variables(&options);
+    return true;
 }
 
 /* Nobody waits for whoever reads it. Other files than pipes take what they get. */
@@ -115,7 +120,6 @@ int cli_trainer(int argc, char **argv) {
     int code;
     if (parse(&settings, argc, argv, &code)) {
         signal(SIGPIPE, SIG_IGN);
-        log_set_level((enum log_level)settings.log_level);
         code = run(&settings);
     }
     option_list_release(&settings.trusted_modules);

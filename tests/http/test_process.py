@@ -129,6 +129,19 @@ def test_wrong_usage_exits_2(stub_data):
         assert done.returncode == 2 and done.stderr
 
 
+def test_a_variable_that_is_no_option_is_told(start_stub):
+    """But not those that Kubernetes makes of Services named facepair and facepair-control."""
+    of_services = {"SERVICE_HOST": "10.0.0.1", "SERVICE_PORT": "80", "SERVICE_PORT_HTTP": "80", "PORT": "tcp://10.0.0.1:80",
+                   "PORT_80_TCP": "tcp://10.0.0.1:80", "PORT_80_TCP_ADDR": "10.0.0.1", "CONTROL_PORT": "tcp://10.0.0.2:8081",
+                   "CONTROL_SERVICE_HOST": "10.0.0.2", "CONTROL_PORT_8081_TCP_PROTO": "tcp"}
+    known = {"TIMEOUT_MS": "9000", "TEST_X": "1", "STUB_X": "1", "FAIL_X": "1", "LFW": "/", "KEY": "fp_x", "EMPTY": ""}
+    wrong = {"TIMEOUT": "9000", "KEYS": "keys.json", "LISTEN_PORT": "8080", "TIMEOUT_MSS": "1"}
+    service = start_stub(**{f"FACEPAIR_{name}": value for name, value in (of_services | known | wrong).items()})
+    events = [event for event in map(json.loads, service.log) if event["event"] == "unknown_variable"]
+    assert {(event["variable"], event["level"]) for event in events} == {(f"FACEPAIR_{name}", "warn") for name in wrong}
+    assert len(events) == len(wrong)
+
+
 def test_a_device_that_is_not_there(stub_data):
     assert "cuda:7" in fails(PROGRAM, DATA, "--device=cuda:7")
 
