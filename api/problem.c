@@ -26,7 +26,8 @@ static const char *public_detail(const struct fault *fault) {
     case STATUS_DEADLINE_EXCEEDED:
         return "The deadline of the request passed before its turn came.";
     case STATUS_STORAGE_FULL:
-        return "The disk of the data directory is full; make room and try again.";
+        return "The service cannot store what this request needs; try again later, or at another "
+               "instance.";
     case STATUS_INTERNAL:
         return "The request failed for a reason of the service's own; the log has it under this "
                "request_id.";

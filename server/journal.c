@@ -368,7 +368,9 @@ static size_t count_lines(const struct lines *lines) {
 /* Once for each time that it begins and ends. */
 static void tell(const struct journal *journal, bool failing, int cause) {
     if (failing && !journal->failing)
-        log_event(LOG_ERROR, "audit_not_written", LOG_STR("cause", strerror(cause)));
+        log_event(LOG_ERROR, "audit_not_written",
+                  LOG_STR("file", journal->is_stdout ? "stdout" : journal->path),
+                  LOG_STR("cause", strerror(cause)));
     else if (!failing && journal->failing)
         log_event(LOG_INFO, "audit_written", LOG_STR("meaning", "nothing was lost"));
 }

@@ -181,3 +181,6 @@ def test_a_file_that_is_no_record_refuses_to_start(record, stub_data):
     done = subprocess.run([under_test.STUB, "serve", "--data", stub_data, "--audit", record], capture_output=True, text=True,
                           env=under_test.clean_environment())
     assert done.returncode == 1 and "is no journal" in done.stderr
+    assert "try again later" in answer.json["detail"] and "make room" not in answer.json["detail"]  # the client has no disk here
+    assert service.event("audit_not_written")["file"] == str(record)
+    assert service.get("/readyz").status == 200
