@@ -4,8 +4,8 @@
  *     {"seq":41,"prev":"64 hexadecimal digits",…what the caller gave…}
  *
  * prev is the BLAKE2b-256 of the whole line before, without its line feed; of the first one it is
- * 64 zeros. Whoever can write the file can also write a whole new chain: to notice that, keep a
- * hash of the last line elsewhere from time to time.
+ * 64 zeros. Whoever can write the file can also write a whole new chain: to notice that, and
+ * lines taken from the end, keep the last line's hash elsewhere from time to time.
  *
  * Lines are handed to a thread of the journal's own, which writes all that wait and then calls
  * fdatasync, at most every JOURNAL_FLUSH_MS: what was appended is on disk that much later, plus the
@@ -34,6 +34,7 @@
 #include <stdint.h>
 
 enum { JOURNAL_LINES_MAX = 16384, JOURNAL_LINE_MAX = 4096, JOURNAL_FLUSH_MS = 100 };
+enum { JOURNAL_HASH_BYTES = 32, JOURNAL_HASH_TEXT = 2 * JOURNAL_HASH_BYTES };
 
 struct journal;
 
@@ -49,9 +50,15 @@ bool journal_append(struct journal *journal, const char *members, size_t size);
 /* False while lines cannot be written, or more than half of JOURNAL_LINES_MAX wait. */
 bool journal_ready(struct journal *journal);
 
-/* Whether these files, in this order, are one unbroken chain. STATUS_OK: *lines is how many there
- * are. STATUS_INVALID_FIELD names the file and line where it breaks. */
-enum status journal_check(const char *const *paths, size_t count, uint64_t *lines,
+struct journal_chain {
+    uint64_t lines, first, last;      /* how many; the numbers of the first and the last, 0: none */
+    char hash[JOURNAL_HASH_TEXT + 1]; /* of the last line; 64 zeros: there is none */
+};
+
+/* Whether these files, in this order, are one unbroken chain; STATUS_OK: *chain is what it is.
+ * STATUS_INVALID_FIELD names the file and line where it breaks. It cannot see that lines are
+ * missing before the first or behind the last, nor that the last was changed. */
+enum status journal_check(const char *const *paths, size_t count, struct journal_chain *chain,
                           struct error *err);
 
 #endif

@@ -7,27 +7,23 @@
 #include <string.h>
 #include <sys/types.h>
 
-struct check {
-    uint64_t seq, lines;
-    char prev[JOURNAL_HASH_TEXT + 1];
-};
-
 /* What is wrong with the line, or NULL. The chain may begin anywhere: older files may be gone. */
-static const char *check_line(struct check *check, const char *line, size_t size) {
+static const char *check_line(struct journal_chain *chain, const char *line, size_t size) {
     uint64_t seq;
     if (!journal_line_seq(line, size, &seq))
         return "is no line of a journal";
-    if (check->lines > 0 && seq != check->seq + 1)
+    if (chain->lines > 0 && seq != chain->last + 1)
         return "does not follow the line before it";
-    if ((check->lines > 0 || seq == 1) && !journal_line_prev_is(line, size, check->prev))
+    if ((chain->lines > 0 || seq == 1) && !journal_line_prev_is(line, size, chain->hash))
         return "says another hash of the line before it";
-    check->seq = seq;
-    check->lines++;
-    journal_line_hash(line, size, check->prev);
+    if (chain->lines++ == 0)
+        chain->first = seq;
+    chain->last = seq;
+    journal_line_hash(line, size, chain->hash);
     return NULL;
 }
 
-static enum status check_file(struct check *check, const char *path, struct error *err) {
+static enum status check_file(struct journal_chain *chain, const char *path, struct error *err) {
     FILE *file = fopen(path, "re");
     if (!file)
         return error_set(err, STATUS_INTERNAL, "%.180s: %.60s", path, strerror(errno));
@@ -38,7 +34,7 @@ static enum status check_file(struct check *check, const char *path, struct erro
     unsigned number = 0;
     while (!fault && (size = getline(&line, &room, file)) > 0) {
         number++;
-        fault = line[size - 1] == '\n' ? check_line(check, line, (size_t)size - 1)
+        fault = line[size - 1] == '\n' ? check_line(chain, line, (size_t)size - 1)
                                        : "does not end with a line feed";
     }
     free(line);
@@ -47,17 +43,16 @@ static enum status check_file(struct check *check, const char *path, struct erro
                  : STATUS_OK;
 }
 
-enum status journal_check(const char *const *paths, size_t count, uint64_t *lines,
+enum status journal_check(const char *const *paths, size_t count, struct journal_chain *chain,
                           struct error *err) {
-    struct check check = {0};
-    memset(check.prev, '0', JOURNAL_HASH_TEXT);
+    *chain = (struct journal_chain){0};
+    memset(chain->hash, '0', JOURNAL_HASH_TEXT);
     if (sodium_init() < 0)
         return error_set(err, STATUS_INTERNAL, "libsodium cannot be used");
     for (size_t i = 0; i < count; i++) {
-        enum status status = check_file(&check, paths[i], err);
+        enum status status = check_file(chain, paths[i], err);
         if (status != STATUS_OK)
             return status;
     }
-    *lines = check.lines;
     return STATUS_OK;
 }

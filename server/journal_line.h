@@ -4,7 +4,6 @@
 
 #include "server/journal.h"
 
-enum { JOURNAL_HASH_BYTES = 32, JOURNAL_HASH_TEXT = 2 * JOURNAL_HASH_BYTES };
 enum { JOURNAL_FRAME_MAX = 128, JOURNAL_WHOLE_LINE_MAX = JOURNAL_LINE_MAX + JOURNAL_FRAME_MAX };
 
 void journal_line_hash(const char *line, size_t size, char text[JOURNAL_HASH_TEXT + 1]);

@@ -88,9 +88,9 @@ static void read_manifest(const char *path) {
 }
 
 static void read_journal(const char *path) {
-    uint64_t lines;
+    struct journal_chain chain;
     struct error err = {""};
-    enum status status = journal_check(&path, 1, &lines, &err);
+    enum status status = journal_check(&path, 1, &chain, &err);
     assert(status == STATUS_OK || err.detail[0]);
 }
 

@@ -113,7 +113,7 @@ def test_the_chain_goes_on_after_a_restart_and_is_checked_by_the_command(record,
         service.verify(PAIR)
         assert service.stop() == 0
     done = check(record)
-    assert (done.returncode, done.stdout) == (0, "3 lines, unbroken\n")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "3 lines, unbroken")
     record.write_bytes(record.read_bytes().replace(b'"verified":true', b'"verified":null').replace(b'"verified":false',
                                                                                                   b'"verified":wrong'))
     done = check(record)
@@ -131,7 +131,7 @@ def test_a_killed_service_leaves_a_whole_record(record, start_stub):
             pass
         service.signal(signal.SIGKILL)
         assert service.wait() == -signal.SIGKILL
-    assert check(record).stdout == f"{answered} lines, unbroken\n"
+    assert check(record).stdout.splitlines()[0] == f"{answered} lines, unbroken"
 
 
 def test_a_large_record_goes_on_in_a_new_file(record, start_stub):
@@ -145,6 +145,34 @@ def test_a_large_record_goes_on_in_a_new_file(record, start_stub):
     assert sum(len(lines_of(path)) for path in [*files, record]) == 30
 
 
+def test_a_hash_kept_elsewhere_tells_of_what_is_missing_at_the_end_or_changed_in_the_last_line(record, start_stub):
+    service = start_stub("--audit", record)
+    for _ in range(3):
+        service.verify(PAIR)
+    assert service.stop() == 0
+    whole = record.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    kept = hashlib.blake2b(lines[-1].rstrip(), digest_size=32).hexdigest()
+    assert check(record).stdout == f"3 lines, unbroken\nfirst 1, last 3, whose hash is {kept}\n"
+    assert check(record, "--expect-last", kept).returncode == 0
+    for changed in (b"".join(lines[:2]), whole.replace(lines[2], lines[2].replace(b"dlib", b"blid"))):
+        record.write_bytes(changed)
+        assert check(record).returncode == 0
+        done = check(record, "--expect-last", kept)
+        assert done.returncode == 1 and "--expect-last" in done.stderr
+    assert check(record, "--expect-last", kept[:-1]).returncode == check(record, "--expect-last", kept.upper()).returncode == 2
+
+
+def test_a_record_without_its_oldest_lines_is_told_as_one(record, start_stub):
+    service = start_stub("--audit", record)
+    for _ in range(3):
+        service.verify(PAIR)
+    assert service.stop() == 0
+    record.write_bytes(b"".join(record.read_bytes().splitlines(keepends=True)[2:]))
+    done = check(record)
+    assert done.returncode == 0 and "first 3, last 3" in done.stdout and "lines 1 to 2 are not in these files" in done.stdout
+
+
 def test_nothing_is_decided_that_cannot_be_recorded(record, start_stub):
     service = start_stub("--audit", record)
     assert service.verify(PAIR).status == 200
@@ -155,6 +183,9 @@ def test_nothing_is_decided_that_cannot_be_recorded(record, start_stub):
     while (answer := service.verify(PAIR)).status == 200:  # those whose lines wait
         pass
     assert (answer.status, answer.json["code"]) == (507, "storage_full")
+    assert "try again later" in answer.json["detail"] and "make room" not in answer.json["detail"]  # the client has no disk here
+    assert service.event("audit_not_written")["file"] == str(record)
+    assert service.get("/readyz").status == 200
     resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
     while service.verify(PAIR).status != 200:
         pass
@@ -181,6 +212,3 @@ def test_a_file_that_is_no_record_refuses_to_start(record, stub_data):
     done = subprocess.run([under_test.STUB, "serve", "--data", stub_data, "--audit", record], capture_output=True, text=True,
                           env=under_test.clean_environment())
     assert done.returncode == 1 and "is no journal" in done.stderr
-    assert "try again later" in answer.json["detail"] and "make room" not in answer.json["detail"]  # the client has no disk here
-    assert service.event("audit_not_written")["file"] == str(record)
-    assert service.get("/readyz").status == 200

@@ -57,11 +57,11 @@ static inline char *read_text(const char *name, size_t *size) {
 
 static inline void assert_chain(uint64_t wanted) {
     const char *const paths[] = {path};
-    uint64_t lines;
+    struct journal_chain chain;
     struct error err;
-    if (journal_check(paths, 1, &lines, &err) != STATUS_OK)
+    if (journal_check(paths, 1, &chain, &err) != STATUS_OK)
         fail_msg("%s", err.detail);
-    assert_int_equal(lines, wanted);
+    assert_int_equal(chain.lines, wanted);
 }
 
 static inline int by_name(const void *a, const void *b) {

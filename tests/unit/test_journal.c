@@ -8,9 +8,9 @@
 
 static void assert_broken(const char *told) {
     const char *const paths[] = {path};
-    uint64_t lines;
+    struct journal_chain chain;
     struct error err;
-    assert_int_equal(journal_check(paths, 1, &lines, &err), STATUS_INVALID_FIELD);
+    assert_int_equal(journal_check(paths, 1, &chain, &err), STATUS_INVALID_FIELD);
     if (!strstr(err.detail, told))
         fail_msg("%s", err.detail);
 }
@@ -117,36 +117,44 @@ static void a_line_put_in_shows(void **state) {
 static void a_full_file_is_renamed_and_the_chain_goes_on(void **state) {
     (void)state;
     const char *files[64];
-    uint64_t lines;
+    struct journal_chain chain;
     struct error err;
     for (int i = 0; i < 5; i++)
         write_journal(100 * i, 20, 1000);
     size_t count = list_files(files);
     assert_true(count >= 8 && count < 64);
-    if (journal_check(files, count, &lines, &err) != STATUS_OK)
+    if (journal_check(files, count, &chain, &err) != STATUS_OK)
         fail_msg("%s", err.detail);
-    assert_int_equal(lines, 100);
-    assert_int_equal(journal_check(files + 3, count - 3, &lines, &err), STATUS_OK);
+    assert_int_equal(chain.lines, 100);
+    assert_int_equal(chain.first, 1);
+    assert_int_equal(chain.last, 100);
+    char hash[JOURNAL_HASH_TEXT + 1];
+    memcpy(hash, chain.hash, sizeof hash);
+    assert_int_equal(journal_check(files + 3, count - 3, &chain, &err), STATUS_OK);
+    assert_int_equal(chain.first, 100 - chain.lines + 1);
+    assert_int_equal(chain.last, 100);
+    assert_string_equal(chain.hash, hash);
     const char *swapped[] = {files[1], files[0]};
-    assert_int_equal(journal_check(swapped, 2, &lines, &err), STATUS_INVALID_FIELD);
+    assert_int_equal(journal_check(swapped, 2, &chain, &err), STATUS_INVALID_FIELD);
     release_files(files, count);
 }
 
 static void the_chain_goes_on_although_only_renamed_files_are_left(void **state) {
     (void)state;
     const char *files[64];
-    uint64_t lines;
+    struct journal_chain chain;
     struct error err;
     write_journal(0, 30, 1000);
     assert_int_equal(unlink(path), 0); /* as if the process had ended right after the renaming … */
-    size_t before = list_files(files), kept;
-    assert_int_equal(journal_check(files, before, &kept, &err), STATUS_OK);
+    size_t before = list_files(files);
+    assert_int_equal(journal_check(files, before, &chain, &err), STATUS_OK);
+    uint64_t kept = chain.lines;
     release_files(files, before);
     write_journal(900, 1, 1000); /* … and the lines of the lost file had never been written */
     size_t count = list_files(files);
-    if (journal_check(files, count, &lines, &err) != STATUS_OK)
+    if (journal_check(files, count, &chain, &err) != STATUS_OK)
         fail_msg("%s", err.detail);
-    assert_int_equal(lines, kept + 1);
+    assert_int_equal(chain.lines, kept + 1);
     release_files(files, count);
 }
 
@@ -167,8 +175,10 @@ static void a_process_killed_at_any_moment_leaves_a_chain(void **state) {
         journal_close(open_journal(1 << 30)); /* cuts off what is torn */
         const char *const paths[] = {path};
         struct error err;
-        if (journal_check(paths, 1, &lines, &err) != STATUS_OK)
+        struct journal_chain chain;
+        if (journal_check(paths, 1, &chain, &err) != STATUS_OK)
             fail_msg("%s", err.detail);
+        lines = chain.lines;
         assert_true(lines >= before);
         before = lines;
     }

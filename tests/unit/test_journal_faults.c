@@ -104,7 +104,7 @@ static void what_a_failed_flush_has_lost_is_written_again(void **state) {
 static void a_failed_flush_before_a_renaming_loses_nothing(void **state) {
     (void)state;
     const char *files[64];
-    uint64_t lines;
+    struct journal_chain chain;
     struct error err;
     struct journal *journal = open_journal(300);
     atomic_store(&flushes_to_fail, 1);
@@ -114,9 +114,9 @@ static void a_failed_flush_before_a_renaming_loses_nothing(void **state) {
     wait_until_ready(journal, true);
     journal_close(journal);
     size_t count = list_files(files);
-    if (journal_check(files, count, &lines, &err) != STATUS_OK)
+    if (journal_check(files, count, &chain, &err) != STATUS_OK)
         fail_msg("%s", err.detail);
-    assert_int_equal(lines, 12);
+    assert_int_equal(chain.lines, 12);
     release_files(files, count);
 }
 
