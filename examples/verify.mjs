@@ -2,6 +2,7 @@
 // Asks a Facepair server whether two photographs show the same person. Node 18 or newer, no packages.
 //
 // usage: examples/verify.mjs http://127.0.0.1:8080 a.jpg b.jpg
+// FACEPAIR_KEY is the key, where the server asks for one.
 // Exits 0 when they do, 3 when they do not, 1 when the server or the photographs did not allow an answer.
 import { readFile } from 'node:fs/promises';
 
@@ -20,9 +21,11 @@ async function verify(url, path1, path2) {
     const form = new FormData();
     form.append('image1', new Blob([await readFile(path1)]), 'image1');
     form.append('image2', new Blob([await readFile(path2)]), 'image2');
+    const key = process.env.FACEPAIR_KEY;
     const response = await fetch(new URL('/v1/verify', url), {
         method: 'POST',
         body: form,
+        headers: key ? { Authorization: `Bearer ${key}` } : {},
         signal: AbortSignal.timeout(30_000),
     });
     if (response.ok) {

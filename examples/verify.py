@@ -2,10 +2,12 @@
 """Asks a Facepair server whether two photographs show the same person. Python's standard library only.
 
 usage: examples/verify.py http://127.0.0.1:8080 a.jpg b.jpg
+FACEPAIR_KEY is the key, where the server asks for one.
 Exits 0 when they do, 3 when they do not, 1 when the server or the photographs did not allow an answer.
 """
 import base64
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -17,10 +19,13 @@ def verify(url, path1, path2):
     for field, path in (("image1", path1), ("image2", path2)):
         with open(path, "rb") as file:
             body[field] = base64.b64encode(file.read()).decode("ascii")
+    headers = {"Content-Type": "application/json"}
+    if key := os.environ.get("FACEPAIR_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
     request = urllib.request.Request(
         url.rstrip("/") + "/v1/verify",
         data=json.dumps(body).encode("ascii"),
-        headers={"Content-Type": "application/json"},
+        headers=headers,
     )
     with urllib.request.urlopen(request, timeout=30) as response:
         return json.load(response)
