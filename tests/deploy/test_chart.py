@@ -109,6 +109,16 @@ def test_a_value_that_cannot_be_meant_is_refused(value, word):
     assert done.returncode != 0 and word in done.stderr
 
 
+def test_what_a_cluster_lacks_can_be_left_out():
+    told = (TREE / "deploy" / "README.md").read_text()
+    left_out = ["monitoring.serviceMonitor=false,monitoring.prometheusRule=false", "autoscaling.enabled=false",
+                "models.source=image,control.enabled=false"]
+    assert all(values in told for values in left_out)
+    done = helm_template(*(word for values in left_out for word in ("--set", values)))
+    kinds = {each["kind"] for each in yaml.safe_load_all(done.stdout) if each}
+    assert done.returncode == 0 and not kinds & (OF_OTHERS | {"HorizontalPodAutoscaler", "PersistentVolumeClaim"})
+
+
 def test_models_of_the_image_need_no_volume():
     done = helm_template("--set", "models.source=image,control.enabled=false")
     kinds = [each["kind"] for each in yaml.safe_load_all(done.stdout) if each]
