@@ -3,13 +3,47 @@
 #include "api/disk.h"
 #include "server/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* False also for a file that cannot be read. Unbuffered: what stands below is a key's secret. */
+static bool is_pem(const char *path) {
+    FILE *file = fopen(path, "re");
+    if (file)
+        setvbuf(file, NULL, _IONBF, 0);
+    char *line = NULL;
+    size_t room = 0;
+    bool found = false;
+    while (file && !found && getline(&line, &room, file) > 0)
+        found = strncmp(line, "-----BEGIN ", strlen("-----BEGIN ")) == 0;
+    free(line);
+    if (file)
+        fclose(file);
+    return found;
+}
+
+/* GnuTLS says of a key that is none that "the requested data were not available". */
+static void name_what_is_no_pem(const struct tls_files *files, struct error *err) {
+    const char *const paths[] = {files->certificate, files->key};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        if (access(paths[i], R_OK) == 0 && !is_pem(paths[i])) {
+            (void)error_set(err, STATUS_INTERNAL, "%.200s: is no PEM file", paths[i]);
+            return;
+        }
+}
 
 enum status serve_tls_read(const struct serve_settings *s, struct tls **tls, struct error *err) {
     const struct tls_files files = {
         .certificate = s->tls_certificate, .key = s->tls_key, .client_ca = s->admin_client_ca};
     *tls = NULL;
-    return files.certificate ? tls_read(&files, tls, err) : STATUS_OK;
+    if (!files.certificate)
+        return STATUS_OK;
+    enum status status = tls_read(&files, tls, err);
+    if (status != STATUS_OK)
+        name_what_is_no_pem(&files, err);
+    return status;
 }
 
 struct reload {

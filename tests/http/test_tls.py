@@ -354,6 +354,16 @@ def test_a_key_of_another_certificate_is_refused(authority, stub_data):
     assert code == 1 and "one.pem" in text
 
 
+def test_a_file_that_is_no_pem_is_named(authority, stub_data, tmp_path):
+    certificate, key = authority.issue("sound")
+    other = tmp_path / "other"
+    other.write_bytes(bytes(200))
+    other.chmod(0o600)
+    for files in ((certificate, other), (other, key)):
+        code, text = fails("--data", stub_data, "--tls-certificate", files[0], "--tls-key", files[1])
+        assert code == 1 and f"{other}: is no PEM file" in text
+
+
 @pytest.mark.parametrize("options", [("--tls-certificate", "x"), ("--tls-key", "x"), ("--admin-client-ca", "x"), ("--metrics-tls",)])
 def test_options_that_need_each_other(options):
     assert fails(*options)[0] == 2
