@@ -4,6 +4,8 @@
 #include "cli/trust.h"
 #include "server/log.h"
 
+#include <string.h>
+
 static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", "off", NULL};
 static const char *const ROLES[] = {"all", "serve", "control", NULL}; /* as enum serve_role */
 static const char *const LOCKOUTS[] = {"on", "off", NULL};            /* as enum serve_lockout */
@@ -59,6 +61,8 @@ static const char *find_mistake(const struct serve_settings *s) {
         return "--admin-client-ca needs --tls-certificate";
     if (s->metrics_tls && !s->tls_certificate)
         return "--metrics-tls needs --tls-certificate";
+    if (s->role == SERVE_CONTROL && strcmp(s->admin_listen, "off") == 0)
+        return "--role control has the admin listener: --admin-listen must not be off";
     if (s->lockout == LOCKOUT_OFF && s->lockout_data)
         return "--lockout-data names where to count, and --lockout off counts nothing";
     if (s->lockout_limit < s->lockout_refusals)

@@ -315,6 +315,12 @@ def test_no_metrics_on_the_public_listener_and_no_admin_when_off(start_stub):
     assert service.get("/metrics", service.metrics_port).status == 200
 
 
+def test_a_control_process_needs_an_admin_listener(stub_data):
+    done = subprocess.run([STUB, "serve", "--data", stub_data, "--role=control", "--admin-listen=off"], capture_output=True,
+                          text=True, timeout=PATIENCE_S, env=clean_environment())
+    assert done.returncode == 2 and "--admin-listen" in done.stderr
+
+
 @pytest.mark.parametrize("delay", ["0", "0.3"])
 def test_a_control_process_needs_no_public_listener(start_stub, delay):
     service = start_stub("--role=control", "--listen=off", f"--drain-delay={delay}")
