@@ -297,11 +297,6 @@ static void public_drained(void *context) {
 
 static void drain(struct server *server) {
     service_drain(server->service);
-    server->waits = 1;
-    if (server->service->supervisor) {
-        server->waits++;
-        supervisor_drain(server->service->supervisor, has_ended, server);
-    }
     if (server->listeners[PUBLIC])
         http_listener_drain(server->listeners[PUBLIC], public_drained, server);
     else
@@ -319,6 +314,11 @@ static void on_signal(uv_signal_t *handle, int number) {
               LOG_INT("delay_ms", server->drain_delay_ms));
     notify_say(&server->notify, "STOPPING=1");
     service_leave(server->service);
+    server->waits = 1;
+    if (server->service->supervisor) { /* it has the delay to end in */
+        server->waits++;
+        supervisor_drain(server->service->supervisor, has_ended, server);
+    }
     for (int i = 0; i < LISTENERS; i++)
         if (server->listeners[i])
             http_listener_farewell(server->listeners[i]);

@@ -209,10 +209,10 @@ def test_a_try_whose_request_has_ended_keeps_no_process_from_its_end(service, fi
 
 
 def test_a_refusal_that_comes_too_late_to_be_told_counts(start, data):
-    service = start(FACEPAIR_STUB_BATCH_US="300000")
+    service = start(FACEPAIR_STUB_BATCH_US="500000")
     file = sqlite3.connect(data / "subjects.sqlite", isolation_level=None)
     answers = []
-    client = threading.Thread(target=lambda: answers.append(attempt(service, X_Request_Timeout_Ms="600")))
+    client = threading.Thread(target=lambda: answers.append(attempt(service, X_Request_Timeout_Ms="1500")))
     client.start()
     under_test.wait_until(lambda: file.execute("SELECT count(*) FROM tries").fetchone() == (1,))
     file.execute("BEGIN IMMEDIATE")
@@ -289,7 +289,7 @@ def test_a_disk_that_takes_no_refusal_tells_nothing_of_a_match(start, tmp_path):
 
 def test_what_was_decided_and_could_not_be_written_counts_as_under_way(start, data, tmp_path):
     no_sync = tmp_path / "no-sync"
-    service = start(FACEPAIR_STUB_NO_SYNC=str(no_sync), FACEPAIR_STUB_BATCH_US="1000000")
+    service = start("--queue-ms=10000", FACEPAIR_STUB_NO_SYNC=str(no_sync), FACEPAIR_STUB_BATCH_US="500000")
     file = sqlite3.connect(data / "subjects.sqlite", isolation_level=None)
     answers = []
     clients = [threading.Thread(target=lambda: answers.append(attempt(service).status)) for _ in range(5)]
