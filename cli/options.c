@@ -326,7 +326,7 @@ static bool is_option(const struct options *options, const char *variable) {
 
 void options_warn_of_variables(const struct options *options) {
     static const char prefix[] = "FACEPAIR_";
-    for (char **entry = environ; *entry; entry++) {
+    for (char **entry = environ; entry && *entry; entry++) { /* NULL after clearenv() */
         char variable[2 * VARIABLE_SIZE];
         size_t length = strcspn(*entry, "=");
         const char *value = *entry + length + ((*entry)[length] == '=');

@@ -35,9 +35,11 @@ static void check_settings(const struct serve_settings *settings) {
 static void read_command_line(const uint8_t *bytes, size_t size) {
     char *text = strndup((const char *)bytes, size), *save = NULL;
     char command[] = "serve", *argv[ARGUMENTS_MAX + 1] = {command};
+    char silent[] = "FACEPAIR_LOG_LEVEL=off"; /* unless the input says another */
     assert(text);
     int argc = 1, code = -1;
     clearenv();
+    putenv(silent);
     for (char *line = strtok_r(text, "\n", &save); line && argc < ARGUMENTS_MAX;
          line = strtok_r(NULL, "\n", &save))
         if (strncmp(line, "FACEPAIR_", 9) == 0 && strchr(line, '='))
