@@ -91,7 +91,8 @@ static bool rebuild_tensor(struct machine *m, const struct value *arguments) {
     *tensor = tensors(&m->storages)[item[0].at];
     if (!read_count(m, &item[1], &tensor->offset) || !read_shape(m, &item[2], &item[3], tensor))
         return false;
-    if (tensor->offset > tensor->storage_count - tensor->count)
+    if (tensor->count > tensor->storage_count ||
+        tensor->offset > tensor->storage_count - tensor->count)
         return pickle_fault(m, "a tensor that does not fit its storage");
     return pickle_push(m, (struct value){.kind = TENSOR, .at = m->tensors.count - 1});
 }

@@ -200,6 +200,29 @@ static void refuses_tensors_that_do_not_fit(void **state) {
     refuses_pickle("twice", &pickle);
 }
 
+/* It has one number whatever its shape says: there is no dimension that could be too long. */
+static void refuses_a_tensor_without_dimensions_in_an_empty_storage(void **state) {
+    (void)state;
+    struct bytes pickle = {.size = 0}, archive = {.size = 0};
+    put_text(&pickle, "\x80\x02}");
+    put_unicode(&pickle, "a.weight");
+    put_text(&pickle, "ctorch._utils\n_rebuild_tensor_v2\n((");
+    put_unicode(&pickle, "storage");
+    put_text(&pickle, "ctorch\nFloatStorage\n");
+    put_unicode(&pickle, "0");
+    put_unicode(&pickle, "cpu");
+    put_integer(&pickle, 0);
+    put_text(&pickle, "tQ");
+    put_integer(&pickle, 0);
+    put_text(&pickle, "))\x89}tRs.");
+    const struct record records[] = {{"net/data.pkl", pickle.data, pickle.size, .method = 0},
+                                     {"net/data/0", "", 0, .method = 0}};
+    put_zip(&archive, records, 2);
+    struct pth *file;
+    struct error err;
+    refuses("does not fit its storage", open_bytes(archive.data, archive.size, &file, &err), &err);
+}
+
 static void many_tensors_of_one_storage_are_not_unfolded(void **state) {
     (void)state;
     struct pickled many[12];
@@ -319,6 +342,7 @@ int main(void) {
         cmocka_unit_test(refuses_opcodes_that_no_state_dict_needs),
         cmocka_unit_test(refuses_a_machine_that_runs_dry),
         cmocka_unit_test(refuses_tensors_that_do_not_fit),
+        cmocka_unit_test(refuses_a_tensor_without_dimensions_in_an_empty_storage),
         cmocka_unit_test(many_tensors_of_one_storage_are_not_unfolded),
         cmocka_unit_test(reads_numbers_of_64_bits),
         cmocka_unit_test(refuses_archives_that_torch_does_not_write),
