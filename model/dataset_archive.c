@@ -113,7 +113,7 @@ static enum status check_size(struct extraction *x, const struct dataset_path *p
 /* ---- one file ---- */
 
 /* The folder of this person, made where it is not the one in hand. */
-static enum status enter_person(struct extraction *x, const char *name, const char *person) {
+static enum status enter_person(struct extraction *x, const char *person) {
     if (x->person_fd >= 0 && strcmp(x->person, person) == 0)
         return STATUS_OK;
     if (x->person_fd >= 0)
@@ -124,8 +124,6 @@ static enum status enter_person(struct extraction *x, const char *name, const ch
     else if (errno != EEXIST)
         return not_written(x, "a person's folder");
     x->person_fd = openat(x->folder_fd, person, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (x->person_fd < 0 && (errno == ENOTDIR || errno == ELOOP))
-        return refuse(x, name, "another member has the name of its folder");
     if (x->person_fd < 0)
         return not_written(x, "a person's folder");
     memcpy(x->person, person, strlen(person) + 1);
@@ -182,7 +180,7 @@ static enum status write_file(struct extraction *x, const char *name,
                               const struct dataset_path *path, uint64_t size) {
     enum status status = check_size(x, path, size);
     if (status == STATUS_OK && path->kind == DATASET_IMAGE)
-        status = enter_person(x, name, path->person);
+        status = enter_person(x, path->person);
     if (status != STATUS_OK)
         return status;
     int folder = path->kind == DATASET_IMAGE ? x->person_fd : x->folder_fd;

@@ -1,5 +1,7 @@
 #include "model/dataset_path.h"
 
+#include "model/dataset_manifest.h"
+
 #include <string.h>
 
 enum { PARTS_MAX = 3, PATH_BYTES_MAX = 1024 };
@@ -20,15 +22,20 @@ static bool begins_with(const char *text, const char *word) {
     return strncmp(text, word, strlen(word)) == 0;
 }
 
-bool dataset_list_name(const char *name) {
-    return (begins_with(name, "pairs") || begins_with(name, "people")) && ends_with(name, ".txt") &&
-           dataset_person_name(name);
-}
-
-bool dataset_person_name(const char *name) {
+static bool is_plain(const char *name) {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                   "0123456789._-'";
     return person_name_valid(name) && strspn(name, letters) == strlen(name);
+}
+
+bool dataset_list_name(const char *name) {
+    return (begins_with(name, "pairs") || begins_with(name, "people")) && ends_with(name, ".txt") &&
+           is_plain(name);
+}
+
+/* A person's folder stands beside the lists and the manifest, so it has none of their names. */
+bool dataset_person_name(const char *name) {
+    return is_plain(name) && !dataset_list_name(name) && strcmp(name, DATASET_MANIFEST) != 0;
 }
 
 static bool is_number(const char *digits) {

@@ -4,8 +4,9 @@
  *     pairs*.txt people*.txt    a list in LFW's format
  *
  * PERSON is of letters, digits, '.', '_', '-' and '\'', so that it can stand in a list and in a URL
- * as it is. In an archive a leading "./" may stand before each, and one folder, the same for all.
- * Everything else is refused, so that no name leads out of the folder that it is written to.
+ * as it is; it is neither a list's name nor the manifest's, which stand beside it. In an archive a
+ * leading "./" may stand before each, and one folder, the same for all. Everything else is refused,
+ * so that no name leads out of the folder that it is written to.
  */
 #ifndef FACEPAIR_MODEL_DATASET_PATH_H
 #define FACEPAIR_MODEL_DATASET_PATH_H

@@ -361,6 +361,18 @@ def test_a_person_that_cannot_be_is_told(admin, person):
     assert (answer.status, answer.json["code"]) in ((404, "not_found"), (400, "invalid_name"))
 
 
+@pytest.mark.parametrize("name", ["files.sha256", "pairs.txt", "people.txt"])
+def test_a_file_of_a_data_set_is_no_person(admin, openapi, data, name):
+    dataset = "files-" + name.replace(".", "-")
+    admin.upload(dataset, archive(people(SMALL, Ada=2, Bo=1) + [
+        ("pairs.txt", b"1\nAda\t1\t2\nAda\t1\tBo\t1\n"), ("people.txt", b"2\nAda\t2\nBo\t1\n")]))
+    admin.drive("check", dataset, "ready")
+    before = (data / "datasets" / dataset / name).read_bytes()
+    answer = admin.request("DELETE", f"/admin/v1/datasets/{dataset}/people/{name}")
+    contract.check_problem(openapi, PATH + "/people/{person}", "delete", answer, 400, "invalid_name")
+    assert (data / "datasets" / dataset / name).read_bytes() == before
+
+
 def test_a_data_set_past_its_time_is_removed(start_stub, tmp_path):
     data = write_stub_data(tmp_path / "data", dlib_resnet={})
     service = start_stub("--no-trainer", data=data)
