@@ -2,7 +2,8 @@
  *
  * Two headers occur: "N" (the development views: one set) and "FOLDS<TAB>N" (View 2). A set is N
  * lines "NAME I J", two images of one person, and then N lines "NAME1 I NAME2 J", images of two. An
- * image is NAME/NAME_IIII.jpg. Fields are separated by tabs or spaces.
+ * image is NAME/NAME_IIII.jpg. Lines, fields and numbers are those of lines.h, so that who takes
+ * such a file apart (dataset_person.c) reads what is read here.
  *
  * The text is hostile: a name becomes part of a path, so it may hold neither a slash nor begin with
  * a dot; counts are bounded before anything is allocated for them; a line too many or too few is an
@@ -14,26 +15,17 @@
  */
 #include "model/dataset.h"
 
-#include "model/file.h"
+#include "model/lines.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    FILE_BYTES_MAX = 64 * 1024 * 1024,
-    PAIRS_MAX = 1000000,
-    FOLDS_MAX = 1000,
-    NAME_MAX_BYTES = 100,
-    NUMBER_MAX = 9999,
-    FIELDS_MAX = 4,
-    EMPTY = -1
-};
+enum { PAIRS_MAX = 1000000, FOLDS_MAX = 1000, NAME_MAX_BYTES = 100, NUMBER_MAX = 9999, EMPTY = -1 };
 
 struct reader {
-    char *next; /* the rest of the text; lines are cut in place */
-    unsigned line;
+    struct lines lines;
     struct dataset_pairs *pairs;
     int64_t *table; /* indexes into images */
     size_t table_size;
@@ -43,51 +35,11 @@ struct reader {
 
 static enum status fault(const struct reader *reader, const char *what) {
     return error_set(reader->err, STATUS_INVALID_FIELD, "line %u of the pairs file: %s",
-                     reader->line, what);
+                     reader->lines.number, what);
 }
 
-/* ---- lines and fields ---- */
-
-/* The next line that is not blank, without its end; NULL at the end of the text. */
-static char *next_line(struct reader *reader) {
-    while (*reader->next) {
-        char *line = reader->next;
-        size_t length = strcspn(line, "\n");
-        reader->next += length + (line[length] == '\n');
-        reader->line++;
-        if (length > 0 && line[length - 1] == '\r')
-            length--;
-        line[length] = '\0';
-        if (line[strspn(line, " \t")])
-            return line;
-    }
-    return NULL;
-}
-
-/* Cuts the line into fields; more than FIELDS_MAX are counted as FIELDS_MAX + 1. */
-static int split(char *line, char *fields[FIELDS_MAX]) {
-    int count = 0;
-    char *rest = line;
-    for (;;) {
-        rest += strspn(rest, " \t");
-        if (!*rest)
-            return count;
-        if (count == FIELDS_MAX)
-            return FIELDS_MAX + 1;
-        fields[count++] = rest;
-        rest += strcspn(rest, " \t");
-        if (*rest)
-            *rest++ = '\0';
-    }
-}
-
-static bool parse_number(const char *text, unsigned most, unsigned *number) {
-    size_t length = strlen(text);
-    if (length == 0 || length > 7 || strspn(text, "0123456789") != length)
-        return false;
-    unsigned long value = strtoul(text, NULL, 10);
-    *number = (unsigned)value;
-    return value >= 1 && value <= most;
+static bool parse_number(const char *text, uint32_t most, uint32_t *number) {
+    return lines_number(text, most, number) && *number >= 1;
 }
 
 static bool name_valid(const char *name) {
@@ -130,7 +82,7 @@ static enum status add_image(struct reader *reader, const char *path, uint32_t *
 
 static enum status add_numbered(struct reader *reader, const char *name, const char *number_text,
                                 uint32_t *index) {
-    unsigned number;
+    uint32_t number;
     if (!name_valid(name))
         return fault(reader, "not a person's name");
     if (!parse_number(number_text, NUMBER_MAX, &number))
@@ -143,10 +95,10 @@ static enum status add_numbered(struct reader *reader, const char *name, const c
 /* ---- the file ---- */
 
 static enum status read_pair(struct reader *reader, bool same) {
-    char *line = next_line(reader), *fields[FIELDS_MAX] = {0};
-    if (!line)
+    char *fields[LINES_FIELDS_MAX] = {0};
+    int count = lines_take(&reader->lines, fields);
+    if (count == 0)
         return fault(reader, "the file ends before the number of pairs that its first line says");
-    int count = split(line, fields);
     if (count != (same ? 3 : 4))
         return fault(reader, same ? "expected NAME I J" : "expected NAME1 I NAME2 J");
     struct dataset_pair *pair = &reader->pairs->pairs[reader->pairs->pairs_count];
@@ -164,9 +116,9 @@ static enum status read_pair(struct reader *reader, bool same) {
     return STATUS_OK;
 }
 
-static enum status read_header(struct reader *reader, unsigned *folds, unsigned *half) {
-    char *line = next_line(reader), *fields[FIELDS_MAX] = {0};
-    int count = line ? split(line, fields) : 0;
+static enum status read_header(struct reader *reader, uint32_t *folds, uint32_t *half) {
+    char *fields[LINES_FIELDS_MAX] = {0};
+    int count = lines_take(&reader->lines, fields);
     *folds = 1;
     bool valid = (count == 1 && parse_number(fields[0], PAIRS_MAX, half)) ||
                  (count == 2 && parse_number(fields[0], FOLDS_MAX, folds) &&
@@ -192,33 +144,29 @@ static enum status allocate(struct reader *reader, size_t pairs) {
 }
 
 static enum status read_text(struct reader *reader) {
-    unsigned folds, half = 0;
+    char *fields[LINES_FIELDS_MAX];
+    uint32_t folds, half = 0;
     enum status status = read_header(reader, &folds, &half);
     if (status == STATUS_OK)
         status = allocate(reader, (size_t)folds * half * 2);
     reader->pairs->folds = status == STATUS_OK ? folds : 0;
-    for (unsigned fold = 0; fold < folds && status == STATUS_OK; fold++)
-        for (unsigned i = 0; i < 2 * half && status == STATUS_OK; i++)
+    for (uint32_t fold = 0; fold < folds && status == STATUS_OK; fold++)
+        for (uint32_t i = 0; i < 2 * half && status == STATUS_OK; i++)
             status = read_pair(reader, i < half);
-    if (status == STATUS_OK && next_line(reader))
+    if (status == STATUS_OK && lines_take(&reader->lines, fields) != 0)
         status = fault(reader, "more lines than the first line says");
     return status;
 }
 
 enum status dataset_pairs_read(const char *path, struct dataset_pairs *pairs, struct error *err) {
     memset(pairs, 0, sizeof(*pairs));
-    char *text;
-    size_t size;
-    enum status status = file_read(path, FILE_BYTES_MAX, &text, &size, err);
+    struct reader reader = {.pairs = pairs, .err = err};
+    enum status status = lines_open(path, &reader.lines, err);
     if (status != STATUS_OK)
         return status;
-    struct reader reader = {.next = text, .pairs = pairs, .err = err};
-    if (strlen(text) != size)
-        status = error_set(err, STATUS_INVALID_FIELD, "the pairs file is not text");
-    else
-        status = read_text(&reader);
+    status = read_text(&reader);
     free(reader.table);
-    free(text);
+    lines_close(&reader.lines);
     if (status != STATUS_OK)
         dataset_pairs_release(pairs);
     return status;

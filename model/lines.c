@@ -58,8 +58,7 @@ enum status lines_fault(const struct lines *lines, const char *what) {
 
 bool lines_number(const char *text, uint32_t max, uint32_t *number) {
     size_t length = strlen(text);
-    if (length == 0 || length > 10 || strspn(text, "0123456789") != length ||
-        (length > 1 && text[0] == '0'))
+    if (length == 0 || length > 10 || strspn(text, "0123456789") != length)
         return false;
     unsigned long value = strtoul(text, NULL, 10);
     *number = (uint32_t)value;

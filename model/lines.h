@@ -1,4 +1,4 @@
-/* Text from outside, line by line: people files, splits, groups. Cut in place. */
+/* Text from outside, line by line: pairs and people files, splits, groups. Cut in place. */
 #ifndef FACEPAIR_MODEL_LINES_H
 #define FACEPAIR_MODEL_LINES_H
 
@@ -31,7 +31,7 @@ int lines_take(struct lines *lines, char *fields[LINES_FIELDS_MAX]);
 /* "PATH, line N: WHAT"; returns STATUS_INVALID_FIELD. */
 enum status lines_fault(const struct lines *lines, const char *what);
 
-/* A decimal number of 0 … max without a sign or leading zeros. */
+/* A decimal number of 0 … max in at most ten digits, without a sign. Zeros may lead: "0007". */
 bool lines_number(const char *text, uint32_t max, uint32_t *number);
 
 #endif

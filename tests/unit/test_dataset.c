@@ -50,6 +50,16 @@ static void reads_folds(void **state) {
     dataset_pairs_release(&pairs);
 }
 
+/* As some lists are written; dataset_person.c reads the same. */
+static void numbers_may_begin_with_zeros_and_lines_be_comments(void **state) {
+    (void)state;
+    struct dataset_pairs pairs;
+    assert_int_equal(read_text("# of today\n01\na\t0001\t02\na 1 b 01\n", &pairs, NULL), STATUS_OK);
+    assert_int_equal(pairs.pairs_count, 2);
+    assert_string_equal(pairs.images[1], "a/a_0002.jpg");
+    dataset_pairs_release(&pairs);
+}
+
 static void a_fault_tells_its_line(void **state) {
     (void)state;
     static const struct {
@@ -142,6 +152,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_development_view),
         cmocka_unit_test(reads_folds),
+        cmocka_unit_test(numbers_may_begin_with_zeros_and_lines_be_comments),
         cmocka_unit_test(a_fault_tells_its_line),
         cmocka_unit_test(a_name_too_long_is_refused),
         cmocka_unit_test(bytes_that_are_not_text_are_refused),
