@@ -1,9 +1,11 @@
 /* Removing one person from a data set. */
 #include "model/dataset_manifest.h"
 #include "model/dataset_person.h"
+#include "model/people.h"
 #include "tests/unit/folder.h"
 
 #include <stdbool.h>
+#include <sys/resource.h>
 
 static struct folder folder;
 static struct dataset_manifest manifest;
@@ -124,6 +126,99 @@ static void a_pairs_list_keeps_its_form(void **state) {
     assert_manifest_holds();
 }
 
+/* What who checks a data set takes (dataset.c, people.c) is taken here too, or a list about others
+ * would go as malformed. */
+static void every_form_of_a_list_is_kept(void **state) {
+    (void)state;
+    add_people();
+    add("pairsZeros.txt", "02\nAda\t1\t2\nBo\t01\t2\nBo\t1\tCy\t1\nCy\t1\tBo\t2\n");
+    add("pairsBlanks.txt", " 1 \r\n\r\n  Bo 1\t2\r\nBo   1 Cy 1");
+    add("peopleZeros.txt", "0002\nAda\t02\nBo\t02\n");
+    write_manifest();
+    remove_person("Ada");
+    assert_text("pairsZeros.txt", "1\nBo\t01\t2\nBo\t1\tCy\t1\n");
+    assert_text("pairsBlanks.txt", " 1 \r\n\r\n  Bo 1\t2\r\nBo   1 Cy 1");
+    assert_text("peopleZeros.txt", "1\nBo\t02\n");
+    assert_manifest_holds();
+    remove_person("Cy");
+    assert_false(is_there("pairsBlanks.txt"));
+}
+
+static void a_list_of_many_folds_is_kept(void **state) {
+    (void)state;
+    enum { FOLDS = 1001 };
+    char *text, path[PATH_MAX];
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+    fprintf(stream, "%d\n", FOLDS);
+    for (int i = 0; i < FOLDS; i++)
+        fprintf(stream, "1\nP%04d\t1\n", i);
+    fclose(stream);
+    add_people();
+    add("people.txt", text);
+    free(text);
+    write_manifest();
+    remove_person("P0007");
+    snprintf(path, sizeof path, "%s/datasets/set/people.txt", folder.path);
+    struct people people;
+    if (people_read(path, &people, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    assert_int_equal(people.count, FOLDS - 1);
+    people_release(&people);
+}
+
+static void a_fold_in_which_nobody_is_left_goes(void **state) {
+    (void)state;
+    add_people();
+    add("people.txt", "2\n2\nAda\t2\nCy\t1\n1\nBo\t2\n");
+    write_manifest();
+    remove_person("Bo");
+    assert_text("people.txt", "1\n2\nAda\t2\nCy\t1\n");
+    assert_manifest_holds();
+}
+
+static void the_last_line_needs_no_end(void **state) {
+    (void)state;
+    add_people();
+    add("people.txt", "2\nAda\t2\nBo\t2");
+    add("pairs.txt", "1\nBo\t1\t2\nBo\t1\tCy\t1");
+    write_manifest();
+    remove_person("Ada");
+    assert_text("people.txt", "1\nBo\t2\n");
+    assert_manifest_holds();
+}
+
+static long most_memory_kib(void) {
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+/* The process that removes is the one that answers requests. */
+static void a_large_list_takes_little_memory(void **state) {
+    (void)state;
+    enum { HALF = 500000 };
+    char *text;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+    fprintf(stream, "%d\nAda\t1\t2\n", HALF);
+    for (int i = 0; i < HALF - 1; i++)
+        fputs("Bo\t1\t2\n", stream);
+    for (int i = 0; i < HALF; i++)
+        fputs("Bo\t1\tCy\t1\n", stream);
+    fclose(stream);
+    add_people();
+    add("pairs.txt", text);
+    free(text);
+    write_manifest();
+    long before = most_memory_kib();
+    remove_person("Ada");
+    long taken = most_memory_kib() - before;
+    if (taken > 4 * ((long)size >> 10))
+        fail_msg("%ld KiB for a list of %zu", taken, size >> 10);
+    assert_manifest_holds();
+}
+
 static void a_list_in_which_nobody_is_left_goes(void **state) {
     (void)state;
     add_people();
@@ -205,6 +300,11 @@ int main(void) {
         TEST(nobody_of_that_name_changes_nothing),
         TEST(a_people_list_loses_a_line),
         TEST(a_pairs_list_keeps_its_form),
+        TEST(every_form_of_a_list_is_kept),
+        TEST(a_list_of_many_folds_is_kept),
+        TEST(a_fold_in_which_nobody_is_left_goes),
+        TEST(the_last_line_needs_no_end),
+        TEST(a_large_list_takes_little_memory),
         TEST(a_list_in_which_nobody_is_left_goes),
         TEST(a_list_that_cannot_be_read_goes_too),
         TEST(what_was_broken_off_is_ended),
