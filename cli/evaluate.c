@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "model/file.h"
+#include "server/utf8.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -56,6 +57,8 @@ static enum status record(const struct session *session, const char *json, size_
     if (status == STATUS_OK && access(path, F_OK) == 0)
         return error_set(err, STATUS_INTERNAL, "%.180s: is there already and is not replaced",
                          path);
+    if (status == STATUS_OK)
+        status = card_metrics_check(json, size, err);
     return status == STATUS_OK ? file_write(path, json, size, err) : status;
 }
 
@@ -77,15 +80,11 @@ enum status evaluate_emit(const struct evaluate_settings *settings, const struct
 /* --protocol, or the file's name without its directory and ending. */
 static void name_protocol(struct evaluate_settings *settings) {
     const char *path = settings->people ? settings->people : settings->pairs;
-    if (settings->protocol) {
-        snprintf(settings->protocol_name, EVALUATE_PROTOCOL_SIZE, "%s", settings->protocol);
-        return;
-    }
     const char *slash = strrchr(path, '/');
-    snprintf(settings->protocol_name, EVALUATE_PROTOCOL_SIZE, "%s", slash ? slash + 1 : path);
-    char *dot = strrchr(settings->protocol_name, '.');
-    if (dot && dot != settings->protocol_name)
-        *dot = '\0';
+    const char *name = settings->protocol ? settings->protocol : slash ? slash + 1 : path;
+    const char *dot = settings->protocol ? NULL : strrchr(name, '.');
+    utf8_copy(settings->protocol_name, CARD_PROTOCOL_SIZE, name,
+              dot && dot != name ? (size_t)(dot - name) : strlen(name));
 }
 
 /* NULL, or what does not go together. */
@@ -104,7 +103,7 @@ static const char *mistake(const struct evaluate_settings *settings) {
         return "--master-faces needs --split";
     if ((settings->view2 || settings->distances) && !settings->pairs)
         return "--view2 and --distances need --pairs";
-    if (settings->protocol && strlen(settings->protocol) >= EVALUATE_PROTOCOL_SIZE)
+    if (settings->protocol && strlen(settings->protocol) >= CARD_PROTOCOL_SIZE)
         return "--protocol is too long";
     return NULL;
 }

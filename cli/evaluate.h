@@ -3,10 +3,9 @@
 #define FACEPAIR_CLI_EVALUATE_H
 
 #include "cli/session.h"
+#include "model/card.h"
 #include "model/error_rates.h"
 #include "model/measure/options.h"
-
-enum { EVALUATE_PROTOCOL_SIZE = 64 };
 
 struct evaluate_settings {
     const char *pairs, *people, *split, *part, *master_part, *groups, *images;
@@ -16,7 +15,7 @@ struct evaluate_settings {
     bool all_pairs, view2, json, record;
     int64_t threads, replicates, seed;
     struct option_list trusted;
-    char protocol_name[EVALUATE_PROTOCOL_SIZE]; /* --protocol, or the file's name */
+    char protocol_name[CARD_PROTOCOL_SIZE]; /* --protocol, or the file's name */
 };
 
 /* Each opens the session itself, after the files that are quick to refuse. */

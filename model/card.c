@@ -12,7 +12,7 @@
 
 #define CROP_PCT_MIN 0.1
 
-enum { CARD_FORMAT = 1, SIDE_MIN = 16, SIDE_MAX = 1024 };
+enum { CARD_FORMAT = 1 };
 
 bool card_name_valid(const char *name) {
     size_t length = strlen(name);
@@ -59,7 +59,7 @@ static void read_input(const struct json_node *root, struct card_input *input) {
     struct json_node node = json_read_object(root, "input");
     input->kind = read_kind(&node);
     int64_t side = 0;
-    json_read_integer(&node, "side", SIDE_MIN, SIDE_MAX, &side);
+    json_read_integer(&node, "side", CARD_SIDE_MIN, CARD_SIDE_MAX, &side);
     input->side = (uint32_t)side;
     if (input->kind == CARD_INPUT_CHIP) {
         json_read_real(&node, "padding", 0, 4, &input->padding);
@@ -178,6 +178,26 @@ static enum status read_model_json(const char *path, struct card *card, struct e
     return STATUS_OK;
 }
 
+static enum status read_metrics_text(const char *text, size_t size, struct card_metrics *metrics,
+                                     struct error *err) {
+    struct json_reader *reader;
+    enum status status = json_reader_open(text, size, &reader, err);
+    if (status != STATUS_OK)
+        return status;
+    struct json_node root = json_root(reader);
+    read_metrics(&root, metrics);
+    return json_reader_close(reader, err);
+}
+
+enum status card_metrics_check(const char *json, size_t size, struct error *err) {
+    struct card_metrics metrics = {.known = false};
+    struct error cause;
+    if (read_metrics_text(json, size, &metrics, &cause) == STATUS_OK)
+        return STATUS_OK;
+    return error_set(err, STATUS_INTERNAL, "the evaluation could not be read again: %.190s",
+                     cause.detail);
+}
+
 enum status card_metrics_read(const char *path, struct card_metrics *metrics, struct error *err) {
     memset(metrics, 0, sizeof(*metrics));
     char *text;
@@ -186,13 +206,7 @@ enum status card_metrics_read(const char *path, struct card_metrics *metrics, st
     if (status != STATUS_OK)
         return status;
     struct error cause;
-    struct json_reader *reader;
-    status = json_reader_open(text, size, &reader, &cause);
-    if (status == STATUS_OK) {
-        struct json_node root = json_root(reader);
-        read_metrics(&root, metrics);
-        status = json_reader_close(reader, &cause);
-    }
+    status = read_metrics_text(text, size, metrics, &cause);
     free(text);
     return status == STATUS_OK ? STATUS_OK : name_file(path, &cause, err);
 }

@@ -18,6 +18,7 @@ extern "C" {
 #endif
 
 enum { CARD_NAME_MAX = 63, CARD_VERSION_MAX = 20, CARD_THRESHOLDS_MAX = 16 };
+enum { CARD_SIDE_MIN = 16, CARD_SIDE_MAX = 1024, CARD_PROTOCOL_SIZE = 64 };
 enum card_input_kind { CARD_INPUT_CHIP, CARD_INPUT_FRAME };
 
 /* chip: the aligned face. frame: the whole upright photograph, resized so that its short side is
@@ -42,7 +43,7 @@ struct card_threshold {
 /* Measured with `facepair evaluate` (evaluation.json); what /verify repeats as model.metrics. */
 struct card_metrics {
     bool known;
-    char protocol[64];
+    char protocol[CARD_PROTOCOL_SIZE];
     uint64_t pairs;
     double accuracy, precision, recall, f1, roc_auc, eer, threshold;
 };
@@ -74,6 +75,9 @@ enum status card_read_file(const char *path, struct card *card, struct error *er
 void card_release(struct card *card);
 /* An evaluation.json alone. */
 enum status card_metrics_read(const char *path, struct card_metrics *metrics, struct error *err);
+/* One that is to become a file: whoever writes what is not read here leaves a version that nobody
+ * can load. STATUS_INTERNAL. */
+enum status card_metrics_check(const char *json, size_t size, struct error *err);
 
 /* [a-z0-9][a-z0-9._-]{0,62}, and a decimal string without a leading zero. */
 bool card_name_valid(const char *name);

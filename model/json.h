@@ -86,6 +86,7 @@ struct json_writer *json_writer_create_compact(void); /* without indentation and
 void json_write_object(struct json_writer *writer, const char *name);
 void json_write_array(struct json_writer *writer, const char *name);
 void json_write_end(struct json_writer *writer); /* of the innermost object or array */
+/* Each byte that is not UTF-8 becomes U+FFFD. */
 void json_write_text(struct json_writer *writer, const char *name, const char *text);
 void json_write_integer(struct json_writer *writer, const char *name, int64_t value);
 /* The shortest decimal that reads back as the same double; null when not finite. */

@@ -3,6 +3,7 @@
  * the answers of the service are full: see print_short. */
 #include "model/json.h"
 
+#include "server/utf8.h"
 #include "server/wipe.h"
 
 #include <assert.h>
@@ -64,18 +65,37 @@ static void append(struct json_writer *writer, const char *bytes, size_t size) {
     writer->size += size;
 }
 
+/* How many bytes stand in a document as they are, from the first on; 0: the first does not. */
+static size_t plain_bytes(const char *text) {
+    unsigned char c = (unsigned char)*text;
+    uint32_t code_point;
+    if (c >= 0x80)
+        return utf8_next(text, strnlen(text, 4), &code_point);
+    return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f;
+}
+
+/* What is not UTF-8 (the name of a file may be anything) would make a document of it that no reader
+ * takes. */
+static void append_escape(struct json_writer *writer, unsigned char c) {
+    char escape[8];
+    const char *format = c == '"' || c == '\\' ? "\\%c" : "\\u%04x";
+    if (c >= 0x80)
+        append(writer, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT));
+    else
+        append(writer, escape, (size_t)snprintf(escape, sizeof(escape), format, c));
+}
+
 static void append_string(struct json_writer *writer, const char *text) {
     append(writer, "\"", 1);
     const char *plain = text; /* what was looked at and not yet appended begins here */
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+    while (*text) {
+        size_t bytes = plain_bytes(text);
+        text += bytes;
+        if (bytes > 0)
             continue;
-        char escape[8];
-        const char *format = c == '"' || c == '\\' ? "\\%c" : "\\u%04x";
         append(writer, plain, (size_t)(text - plain));
-        append(writer, escape, (size_t)snprintf(escape, sizeof(escape), format, c));
-        plain = text + 1;
+        append_escape(writer, (unsigned char)*text++);
+        plain = text;
     }
     append(writer, plain, (size_t)(text - plain));
     append(writer, "\"", 1);

@@ -1,5 +1,7 @@
 #include "server/utf8.h"
 
+#include <string.h>
+
 size_t utf8_next(const char *text, size_t size, uint32_t *code_point) {
     const unsigned char *byte = (const unsigned char *)text;
     if (size == 0)
@@ -23,4 +25,20 @@ size_t utf8_next(const char *text, size_t size, uint32_t *code_point) {
         return 0;
     *code_point = point;
     return length;
+}
+
+void utf8_copy(char *to, size_t size, const char *text, size_t length) {
+    for (size_t at = 0; at < length;) {
+        uint32_t code_point;
+        size_t step = utf8_next(text + at, length - at, &code_point);
+        const char *character = step ? text + at : UTF8_REPLACEMENT;
+        size_t bytes = step ? step : strlen(UTF8_REPLACEMENT);
+        if (bytes >= size)
+            break;
+        memcpy(to, character, bytes);
+        to += bytes;
+        size -= bytes;
+        at += step ? step : 1;
+    }
+    *to = '\0';
 }

@@ -12,4 +12,8 @@
  * are not well-formed). */
 size_t utf8_next(const char *text, size_t size, uint32_t *code_point);
 
+/* Copies the first `length` bytes of a text, or as many whole characters of them as fit into `size`
+ * bytes with a NUL behind; each byte that is not UTF-8 becomes UTF8_REPLACEMENT. */
+void utf8_copy(char *to, size_t size, const char *text, size_t length);
+
 #endif

@@ -95,9 +95,48 @@ static enum status publish(struct version_work *work, bool *activated, struct er
     return status;
 }
 
+/* An error names a file by its path, which is about to go. */
+static enum status unreadable(const struct error *cause, const char *file, struct error *err) {
+    const char *named = strstr(cause->detail, file);
+    return error_set(err, STATUS_INTERNAL, "what was to be published cannot be read: %.190s",
+                     named ? named : cause->detail);
+}
+
+static enum status check_card(const struct version_work *work, const char *path,
+                              struct error *err) {
+    struct card card;
+    enum status status = card_read_file(path, &card, err);
+    if (status == STATUS_OK && strcmp(card.version, work->number) != 0)
+        status = error_set(err, STATUS_INTERNAL, "model.json: the version is not %s", work->number);
+    card_release(&card);
+    return status;
+}
+
+/* What was built is read as the registry will: a version is never written again, so one that cannot
+ * be read stays so. */
+static enum status check_readable(const struct version_work *work, struct error *err) {
+    char path[PUBLISH_PATH_MAX];
+    struct card_metrics metrics;
+    struct error cause;
+    enum status status = publish_path(path, err, "%s/model.json", work->built);
+    if (status == STATUS_OK && check_card(work, path, &cause) != STATUS_OK)
+        return unreadable(&cause, "model.json: ", err);
+    if (status == STATUS_OK)
+        status = publish_path(path, err, "%s/evaluation.json", work->built);
+    if (status == STATUS_OK && publish_exists(path) &&
+        card_metrics_read(path, &metrics, &cause) != STATUS_OK)
+        return unreadable(&cause, "evaluation.json: ", err);
+    return status;
+}
+
 enum status version_finish(struct version_work *work, FILE *messages, struct error *err) {
     bool activated = false;
-    enum status status = publish(work, &activated, err);
+    enum status status = check_readable(work, err);
+    if (status != STATUS_OK) {
+        version_abandon(work);
+        return status;
+    }
+    status = publish(work, &activated, err);
     if (status == STATUS_OK && messages)
         fprintf(messages, "%s/%s: written\n", work->place, work->number);
     if (status == STATUS_OK && messages && activated)

@@ -32,7 +32,8 @@ enum status version_begin(const char *data_directory, const char *name, struct v
 /* A small file in the directory to fill. */
 enum status version_write(const struct version_work *work, const char *file, const char *bytes,
                           size_t size, struct error *err);
-/* Publishes it, and makes it the active one where there was none. messages: one line for each thing
+/* Publishes it, unless its card or evaluation.json cannot be read (STATUS_INTERNAL), and makes it
+ * the active one where there was none. messages: one line for each thing
  * written; NULL: none. On failure it is abandoned. */
 enum status version_finish(struct version_work *work, FILE *messages, struct error *err);
 void version_abandon(struct version_work *work);

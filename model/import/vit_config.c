@@ -1,6 +1,6 @@
 #include "model/import/vit_config.h"
 
-#include "model/card_vit.h"
+#include "model/card.h"
 #include "model/file.h"
 #include "model/json.h"
 
@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE_MAX = 1024 };
 #define LEVELS 255.0f
 #define CROP_PCT_UNSAID 0.875 /* timm's DEFAULT_CROP_PCT */
 
@@ -128,10 +127,12 @@ static void read_input(const struct json_node *root, struct vit_config *config) 
     struct json_node node =
         json_read_has(root, "pretrained_cfg") ? json_read_object(root, "pretrained_cfg") : *root;
     float size[3] = {0};
-    json_read_floats(&node, "input_size", 1, SIDE_MAX, 3, size);
+    json_read_floats(&node, "input_size", 1, CARD_SIDE_MAX, 3, size);
     config->side = (uint32_t)size[1];
     if (size[0] != 3 || size[1] != size[2] || (float)config->side != size[1])
         json_fault(&node, "input_size is not [3, SIDE, SIDE]");
+    if (config->side < CARD_SIDE_MIN)
+        json_fault(&node, "input_size has a side below %d", CARD_SIDE_MIN);
     expect_word(&node, "interpolation", "bicubic");
     expect_word(&node, "crop_mode", "center");
     config->crop_pct = CROP_PCT_UNSAID;

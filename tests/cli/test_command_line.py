@@ -190,6 +190,15 @@ def test_evaluate_can_use_the_centre_instead(album):
     assert measured["data"]["faces_not_found"] == 1 and measured["data"]["face"] == "centre"
 
 
+@pytest.mark.parametrize("name, protocol", [
+    (b"p" * 62 + "\u00e4.txt".encode(), "p" * 62), (b"x" * 80 + b".view.txt", "x" * 63), (b"gr\xfc.txt", "gr\ufffd")])
+def test_evaluate_names_the_protocol_in_whole_characters(album, name, protocol):
+    pairs = (album / "pairs.txt").rename(album / os.fsdecode(name))
+    told = facepair("evaluate", "dlib-resnet", "--pairs", pairs, "--images", album, "--data", DATA, "--json")
+    assert told.returncode == DONE, told.stderr
+    assert json.loads(told.stdout)["protocol"] == protocol
+
+
 def test_evaluate_writes_each_distance(album):
     assert evaluate(album, "--distances", album / "out.tsv").returncode == DONE
     head, *lines = (album / "out.tsv").read_text().splitlines()

@@ -153,6 +153,13 @@ static void what_live_writers_have_is_not(void **state) {
     folder_remove(&folder);
 }
 
+static void write_card(const struct version_work *work, const char *version, const char *part,
+                       const char *text) {
+    char json[2048];
+    model_card_text(json, sizeof json, "other", version, part, text);
+    assert_int_equal(version_write(work, "model.json", json, strlen(json), NULL), STATUS_OK);
+}
+
 static void a_writer_under_way_is_not_swept_and_sweeps_before(void **state) {
     (void)state;
     struct folder folder = folder_create();
@@ -164,13 +171,51 @@ static void a_writer_under_way_is_not_swept_and_sweeps_before(void **state) {
     assert_false(exists(&folder, "models/.new-aaaaaa"));
     leftovers_sweep(models);
     assert_int_equal(access(work.built, F_OK), 0);
-    assert_int_equal(version_write(&work, "model.json", "{}", 2, NULL), STATUS_OK);
+    write_card(&work, "1", NULL, NULL);
     assert_int_equal(version_finish(&work, NULL, NULL), STATUS_OK);
     assert_true(exists(&folder, "models/other/1/model.json"));
     assert_true(exists(&folder, "models/other/active"));
     leftovers_sweep(models);
     assert_true(exists(&folder, "models/other/1/model.json"));
     folder_remove(&folder);
+}
+
+static void assert_not_published(struct folder *folder, struct version_work *work,
+                                 const char *told) {
+    struct error err = {""};
+    char models[128];
+    assert_int_equal(version_finish(work, NULL, &err), STATUS_INTERNAL);
+    if (!strstr(err.detail, told))
+        fail_msg("\"%s\" does not tell \"%s\"", err.detail, told);
+    snprintf(models, sizeof(models), "%s/models", folder->path);
+    assert_int_equal(rmdir(models), 0);
+    folder_remove(folder);
+}
+
+/* A version is never written again: one that nobody can read would stay. */
+static void what_cannot_be_read_is_not_published(void **state) {
+    (void)state;
+    static const struct {
+        const char *version, *part, *text, *evaluation, *told;
+    } faults[] = {
+        {"1", "\"side\":16", "\"side\":15", NULL, "model.json: input.side"},
+        {"1", "a test's", "\xFF", NULL, "model.json: line 1"},
+        {"2", NULL, NULL, NULL, "the version is not 1"},
+        {"1", NULL, NULL, "{\"protocol\":\"\xC3\"}", "evaluation.json: line 1"},
+        {"1", NULL, NULL, "{\"protocol\":\"p\"}", "evaluation.json: pairs"},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        struct folder folder = folder_create();
+        struct version_work work;
+        const char *evaluation = faults[i].evaluation;
+        assert_int_equal(version_begin(folder.path, "other", &work, NULL), STATUS_OK);
+        write_card(&work, faults[i].version, faults[i].part, faults[i].text);
+        if (evaluation)
+            assert_int_equal(
+                version_write(&work, "evaluation.json", evaluation, strlen(evaluation), NULL),
+                STATUS_OK);
+        assert_not_published(&folder, &work, faults[i].told);
+    }
 }
 
 static void an_abandoned_version_leaves_nothing(void **state) {
@@ -213,6 +258,7 @@ int main(void) {
         cmocka_unit_test(what_dead_writers_left_is_swept),
         cmocka_unit_test(what_live_writers_have_is_not),
         cmocka_unit_test(a_writer_under_way_is_not_swept_and_sweeps_before),
+        cmocka_unit_test(what_cannot_be_read_is_not_published),
         cmocka_unit_test(an_abandoned_version_leaves_nothing),
         cmocka_unit_test(a_fingerprint_tells_of_each_change),
     };

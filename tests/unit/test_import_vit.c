@@ -112,6 +112,37 @@ static void a_second_import_is_the_next_version_and_not_the_active_one(void **st
     folder_remove(&folder);
 }
 
+/* A name of a file is any bytes. */
+static void the_card_of_a_file_whose_name_is_no_text_can_be_read(void **state) {
+    (void)state;
+    struct folder folder = folder_create();
+    char path[128], *weights;
+    size_t size;
+    struct card card;
+    assert_int_equal(file_read(GOLDEN "weights.safetensors", 1 << 20, &weights, &size, NULL),
+                     STATUS_OK);
+    folder_write(&folder,
+                 "gr\xFC\xDF"
+                 "e",
+                 weights, size);
+    free(weights);
+    snprintf(path, sizeof(path),
+             "%s/gr\xFC\xDF"
+             "e",
+             folder.path);
+    const struct import_vit_options options = {.weights_path = path,
+                                               .config_path = GOLDEN "config.json",
+                                               .data_directory = folder.path,
+                                               .input = CARD_INPUT_CHIP};
+    assert_int_equal(import_vit(&options, NULL), STATUS_OK);
+    snprintf(path, sizeof(path), "%s/models/vit/1", folder.path);
+    assert_int_equal(card_read(path, &card, NULL), STATUS_OK);
+    assert_non_null(strstr(card.json, "\"file\": \"gr\xEF\xBF\xBD\xEF\xBF\xBD"
+                                      "e\""));
+    card_release(&card);
+    folder_remove(&folder);
+}
+
 static void a_classifier_is_left_out(void **state) {
     (void)state;
     struct folder folder = folder_create();
@@ -259,6 +290,7 @@ static void refuses_configurations_of_other_networks(void **state) {
         {"\"bicubic\"", "\"bilinear\"", "bilinear"},
         {"\"center\"", "\"squash\"", "squash"},
         {"32,\n      32", "32,\n      48", "input_size"},
+        {"32,\n      32", "8,\n      8", "a side below 16"},
         {"32,\n      32", "64,\n      64", "a side of 64 needs 64"},
         {"32,\n      32", "36,\n      36", "not a multiple of the patch"},
         {"\"crop_pct\": 0.95", "\"crop_pct\": 0", "crop_pct"},
@@ -346,6 +378,7 @@ static void refuses_names_that_leave_the_folder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_import_is_the_next_version_and_not_the_active_one),
+        cmocka_unit_test(the_card_of_a_file_whose_name_is_no_text_can_be_read),
         cmocka_unit_test(a_classifier_is_left_out),
         cmocka_unit_test(refuses_a_tensor_that_is_missing),
         cmocka_unit_test(refuses_a_tensor_of_no_use),

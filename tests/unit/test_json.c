@@ -169,6 +169,25 @@ static void a_text_must_fit_and_not_be_empty(void **state) {
     }
 }
 
+/* Or nobody could read the document. */
+static void writes_bytes_that_are_no_text_as_such(void **state) {
+    (void)state;
+    struct json_writer *writer = json_writer_create_compact();
+    json_write_object(writer, NULL);
+    json_write_text(writer, "a",
+                    "gr\xFC\xDF"
+                    "e \xC3\xA4");
+    json_write_text(writer, "b", "\xF0\x9F\x98\x80\xED\xA0\x80\xE2\x82");
+    json_write_end(writer);
+    size_t size;
+    char *text = json_writer_finish(writer, &size);
+#define NONE "\xEF\xBF\xBD"
+    assert_string_equal(text, "{\"a\":\"gr" NONE NONE "e \xC3\xA4\","
+                              "\"b\":\"\xF0\x9F\x98\x80" NONE NONE NONE NONE NONE "\"}");
+#undef NONE
+    free(text);
+}
+
 static void writes_an_indented_document(void **state) {
     (void)state;
     struct json_writer *writer = json_writer_create();
@@ -294,6 +313,7 @@ int main(void) {
         cmocka_unit_test(refuses_what_is_not_one_document),
         cmocka_unit_test(refuses_nesting_beyond_the_limit),
         cmocka_unit_test(a_text_must_fit_and_not_be_empty),
+        cmocka_unit_test(writes_bytes_that_are_no_text_as_such),
         cmocka_unit_test(writes_an_indented_document),
         cmocka_unit_test(a_double_is_written_shortest_and_reads_back),
         cmocka_unit_test(a_float_is_written_with_nine_digits),

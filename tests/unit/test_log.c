@@ -361,6 +361,34 @@ static void a_sequence_that_ends_before_it_is_whole_is_none(void **state) {
     assert_int_equal(point, 0x10FFFF);
 }
 
+static void assert_copied(size_t size, const char *text, const char *expected) {
+    char copy[16];
+    assert_true(size <= sizeof copy);
+    utf8_copy(copy, size, text, strlen(text));
+    assert_string_equal(copy, expected);
+}
+
+static void a_copy_is_of_whole_characters(void **state) {
+    (void)state;
+    assert_copied(16, "a\xC3\xA4\xE2\x82\xAC", "a\xC3\xA4\xE2\x82\xAC");
+    assert_copied(7, "a\xC3\xA4\xE2\x82\xAC", "a\xC3\xA4\xE2\x82\xAC");
+    assert_copied(6, "a\xC3\xA4\xE2\x82\xAC", "a\xC3\xA4");
+    assert_copied(3, "a\xC3\xA4", "a");
+    assert_copied(1, "a", "");
+    assert_copied(16, "\xC3", UTF8_REPLACEMENT);
+    assert_copied(16,
+                  "\xFF"
+                  "a\xE2\x82",
+                  UTF8_REPLACEMENT "a" UTF8_REPLACEMENT UTF8_REPLACEMENT);
+    assert_copied(8,
+                  "\xFF"
+                  "a\xE2\x82",
+                  UTF8_REPLACEMENT "a" UTF8_REPLACEMENT);
+    char copy[4];
+    utf8_copy(copy, sizeof copy, "a\xC3\xA4", 2);
+    assert_string_equal(copy, "a");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_time_level_event_and_the_fields_in_their_types),
@@ -377,6 +405,7 @@ int main(void) {
         cmocka_unit_test(the_monotonic_clock_counts_microseconds_and_never_back),
         cmocka_unit_test(every_short_sequence_is_judged_as_jansson_judges_it),
         cmocka_unit_test(a_sequence_that_ends_before_it_is_whole_is_none),
+        cmocka_unit_test(a_copy_is_of_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
