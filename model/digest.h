@@ -6,6 +6,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { DIGEST_TEXT_SIZE = 65 };
 
 void digest_bytes(const void *bytes, size_t size, char text[DIGEST_TEXT_SIZE]);
@@ -20,4 +24,7 @@ void digest_add(struct digest *digest, const void *bytes, size_t size);
 void digest_end(struct digest *digest, char text[DIGEST_TEXT_SIZE]);
 void digest_destroy(struct digest *digest); /* NULL is allowed */
 
+#ifdef __cplusplus
+}
+#endif
 #endif

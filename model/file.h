@@ -8,6 +8,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Formats a path; STATUS_INTERNAL when it is too long. */
 enum status file_path(char path[PATH_MAX], struct error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -37,4 +41,7 @@ enum status file_cause(int cause);
  * knows no such thing. STATUS_INTERNAL; err names the file. */
 enum status file_share(const char *from, const char *to, struct error *err);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

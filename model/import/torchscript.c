@@ -4,13 +4,13 @@
 #include "model/file.h"
 #include "model/import/version.h"
 #include "model/json.h"
+#include "model/network/network.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MODULE_FILE "module.pt"
-enum { MODULE_BYTES_MAX = 1 << 30 };
 
 static void write_thresholds(struct json_writer *json) {
     json_write_object(json, "thresholds");
@@ -96,7 +96,8 @@ static enum status fill(const struct import_torchscript_options *options,
                         struct error *err) {
     char *module;
     size_t size;
-    enum status status = file_read(options->module_path, MODULE_BYTES_MAX, &module, &size, err);
+    enum status status =
+        file_read(options->module_path, NETWORK_MODULE_BYTES_MAX, &module, &size, err);
     if (status != STATUS_OK)
         return status;
     digest_bytes(module, size, sha256);

@@ -28,6 +28,8 @@ enum status network_runtime_open(const char *device, unsigned threads, struct er
  * libtorch's time (bench_embed --libtorch --overwrite). */
 void network_runtime_overwrite(void);
 
+enum { NETWORK_MODULE_BYTES_MAX = 1 << 30 }; /* of a TorchScript module's file */
+
 /* Before network_open: a card of architecture "torchscript" whose weights have this SHA-256 (64
  * lower-case hexadecimal digits) may be opened. Such a file is a program; without this, it is
  * refused. Not thread-safe. */
@@ -37,7 +39,8 @@ enum status network_trust_torchscript(const char *sha256, struct error *err);
  * it is opened. Whoever opens counts on it, so it is rather too much than too little. */
 uint64_t network_memory_bytes(const struct card *card, uint64_t weights_bytes);
 
-/* Reads the weights that the card describes. The file's hash has been checked by the caller. */
+/* Reads the weights that the card describes. The file's hash has been checked by the caller; that
+ * of a TorchScript module is checked again, over the bytes that are run. */
 enum status network_open(const struct card *card, const char *weights_path,
                          struct network **network, struct error *err);
 void network_close(struct network *network); /* NULL is allowed */

@@ -3,6 +3,7 @@
  * golden.py). */
 #include "tests/unit/folder.h"
 
+#include "model/file.h"
 #include "model/import/torchscript.h"
 #include "model/network/network.h"
 #include "model/registry.h"
@@ -101,6 +102,29 @@ static void an_altered_module_is_refused(void **state) {
     folder_remove(&folder);
 }
 
+/* As when it was exchanged after the registry had looked at it. */
+static void a_module_is_what_was_hashed_or_is_not_run(void **state) {
+    (void)state;
+    struct card card;
+    struct network *network = NULL;
+    struct error err;
+    struct folder folder = imported(&card);
+    char path[128], *module;
+    size_t size;
+    snprintf(path, sizeof(path), "%s/models/pooled/1/module.pt", folder.path);
+    assert_int_equal(file_read(path, 1 << 20, &module, &size, &err), STATUS_OK);
+    /* Of the archive's end, a comment: PyTorch would load it all the same. */
+    assert_memory_equal(module + size - 2, "\0\0", 2);
+    module[size - 2] = 1;
+    folder_write(&folder, "models/pooled/1/module.pt", module, size + 1);
+    free(module);
+    assert_int_equal(network_trust_torchscript(card.weights_sha256, &err), STATUS_OK);
+    assert_int_equal(network_open(&card, path, &network, &err), STATUS_INTERNAL);
+    assert_non_null(strstr(err.detail, "SHA-256"));
+    card_release(&card);
+    folder_remove(&folder);
+}
+
 static void a_card_with_a_mistake_is_named_and_nothing_is_left(void **state) {
     (void)state;
     static const struct {
@@ -139,6 +163,7 @@ int main(void) {
         cmocka_unit_test(a_module_is_refused_until_its_hash_is_trusted),
         cmocka_unit_test(its_embeddings_are_pytorchs),
         cmocka_unit_test(an_altered_module_is_refused),
+        cmocka_unit_test(a_module_is_what_was_hashed_or_is_not_run),
         cmocka_unit_test(a_card_with_a_mistake_is_named_and_nothing_is_left),
     };
     return cmocka_run_group_tests(tests, open_runtime, NULL);

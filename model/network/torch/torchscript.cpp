@@ -2,14 +2,22 @@
  *
  * Such a file is a program, with the rights of this process. So a module is loaded only when the
  * operator has named its SHA-256 on the command line: whoever can write into the models' folder can
- * write a card with a matching hash beside any file, but not the command line.
+ * write a card with a matching hash beside any file, but not the command line. For the same reason
+ * the file is read once, and what is hashed is what is run: a file that was looked at may be
+ * another when it is opened the next time.
  *
  * What is trusted lives in this file because the command line, too, is one per process.
  */
+#include "model/digest.h"
+#include "model/file.h"
 #include "model/network/network.h"
 #include "model/network/torch/architecture.h"
 
 #include <ATen/ATen.h>
+#include <algorithm>
+#include <caffe2/serialize/read_adapter_interface.h>
+#include <cstdlib>
+#include <cstring>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -20,9 +28,41 @@ namespace {
 
 std::set<std::string> trusted;
 
+/* The module's file, in memory. */
+class file_bytes : public caffe2::serialize::ReadAdapterInterface {
+  public:
+    explicit file_bytes(const char *path) {
+        struct error err;
+        if (file_read(path, NETWORK_MODULE_BYTES_MAX, &bytes, &count, &err) != STATUS_OK)
+            throw std::runtime_error(err.detail);
+    }
+    file_bytes(const file_bytes &) = delete;
+    file_bytes &operator=(const file_bytes &) = delete;
+    ~file_bytes() override { std::free(bytes); }
+
+    size_t size() const override { return count; }
+
+    size_t read(uint64_t at, void *to, size_t n, const char *) const override {
+        size_t given = at < count ? std::min<size_t>(n, count - at) : 0;
+        std::memcpy(to, bytes + at, given);
+        return given;
+    }
+
+    std::string sha256() const {
+        char text[DIGEST_TEXT_SIZE];
+        digest_bytes(bytes, count, text);
+        return text;
+    }
+
+  private:
+    char *bytes = nullptr;
+    size_t count = 0;
+};
+
 class torchscript : public architecture {
   public:
-    torchscript(const char *path, c10::Device device) : module(torch::jit::load(path, device)) {
+    torchscript(std::shared_ptr<file_bytes> file, c10::Device device)
+        : module(torch::jit::load(std::move(file), device)) {
         module.eval();
     }
 
@@ -45,7 +85,10 @@ std::unique_ptr<architecture> torchscript_create(const struct card &card, const 
             std::string("a TorchScript module is a program: --allow-torchscript "
                         "with its hash ") +
             card.weights_sha256 + " runs it");
-    return std::make_unique<torchscript>(path, device);
+    auto file = std::make_shared<file_bytes>(path);
+    if (file->sha256() != card.weights_sha256)
+        throw std::runtime_error("its SHA-256 is not the one in model.json: the file was altered");
+    return std::make_unique<torchscript>(std::move(file), device);
 }
 
 extern "C" enum status network_trust_torchscript(const char *sha256, struct error *err) try {
