@@ -159,10 +159,32 @@ static enum status begin_training(const struct run *run, struct network_train **
     return network_train_begin(&run->base.version->card, run->base.weights, &options, train, err);
 }
 
+static void add_path(struct digest *digest, const struct run *run, uint32_t image) {
+    const char *path = run->album.paths[image];
+    digest_add(digest, path, strlen(path) + 1);
+}
+
+/* The pairs of a file, in their order; nothing of those that are drawn. */
+static void write_pairs(struct json_writer *json, const char *name, const struct run *run,
+                        const struct parts_pairs *pairs, struct digest *digest) {
+    char sha256[DIGEST_TEXT_SIZE];
+    if (!pairs->list)
+        return;
+    digest_begin(digest);
+    for (size_t i = 0; i < pairs->count; i++) {
+        add_path(digest, run, pairs->list[i].a);
+        add_path(digest, run, pairs->list[i].b);
+        digest_add(digest, pairs->list[i].same ? "1" : "0", 1);
+    }
+    digest_end(digest, sha256);
+    json_write_text(json, name, sha256);
+}
+
 /* What a checkpoint is of: what changes any number of the curve. */
 static enum status make_key(const struct run *run, char key[DIGEST_TEXT_SIZE], struct error *err) {
     struct finetune_hyperparameters p = run->spec->hyperparameters;
-    struct json_writer *json = json_writer_create_compact();
+    struct digest *digest = digest_create();
+    struct json_writer *json = digest ? json_writer_create_compact() : NULL;
     size_t size;
     p.epochs = 0; /* more of them only go on */
     p.cache_bytes_max = 0;
@@ -178,8 +200,11 @@ static enum status make_key(const struct run *run, char key[DIGEST_TEXT_SIZE], s
                 json_write_text(json, NULL, run->album.paths[image]);
         }
         json_write_end(json);
+        write_pairs(json, "training_pairs", run, &run->parts.training, digest);
+        write_pairs(json, "validation_pairs", run, &run->parts.validation, digest);
         json_write_end(json);
     }
+    digest_destroy(digest);
     char *text = json ? json_writer_finish(json, &size) : NULL;
     if (!text)
         return error_set(err, STATUS_INTERNAL, "out of memory");

@@ -368,6 +368,44 @@ static void a_checkpoint_of_another_training_is_not_gone_on_from(void **state) {
     job_end(&job);
 }
 
+/* A list of as many pairs of one person as of two among the first people; `turn` says who of two
+ * meets whom, and changes nothing of which photographs there are. */
+static void write_pairs(const struct job *job, int turn) {
+    enum { LISTED = 40 };
+    char *text;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+    fprintf(stream, "%d\n", LISTED);
+    for (int i = 0; i < LISTED; i++)
+        fprintf(stream, "p%03d\t1\t2\n", i);
+    for (int i = 0; i < LISTED; i++)
+        fprintf(stream, "p%03d\t1\tp%03d\t2\n", i, (i + turn) % LISTED);
+    fclose(stream);
+    folder_write_text(&job->folder, "people/pairs.txt", text);
+    free(text);
+}
+
+static void a_list_of_other_pairs_is_another_training(void **state) {
+    (void)state;
+    struct job job;
+    job_begin(&job);
+    write_pairs(&job, 1);
+    job.spec.train.kind = FINETUNE_PAIRS;
+    snprintf(job.spec.train.file, sizeof(job.spec.train.file), "pairs.txt");
+    job.interruption = FINETUNE_PAUSE;
+    job.interrupt_at = 20;
+    for (int i = 0; i < 2; i++, job.interrupt_at++) { /* the same are gone on with */
+        struct finetune_result result = run(&job);
+        assert_int_equal(result.outcome, FINETUNE_PAUSED);
+        finetune_result_release(&result);
+    }
+    assert_true(job.checkpoints > 0);
+    job.interrupt_at = 0;
+    write_pairs(&job, 2);
+    assert_refused(&job, STATUS_INTERNAL, "another training");
+    job_end(&job);
+}
+
 static void a_photograph_that_is_none_is_named(void **state) {
     (void)state;
     struct job job;
@@ -443,6 +481,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_job_that_is_killed_again_and_again_gives_the_same_version_once),
         cmocka_unit_test(a_finished_job_is_continued_by_a_new_one),
         cmocka_unit_test(a_checkpoint_of_another_training_is_not_gone_on_from),
+        cmocka_unit_test(a_list_of_other_pairs_is_another_training),
         cmocka_unit_test(a_photograph_that_is_none_is_named),
         cmocka_unit_test(more_rows_than_memory_and_disk_may_hold_are_refused),
         cmocka_unit_test(rows_on_disk_train_as_rows_in_memory),
