@@ -444,7 +444,9 @@ static bool says_better(const struct finetune_result *result) {
     return json_reader_close(reader, NULL) == STATUS_OK && better;
 }
 
-/* Whether the version's card names this run. */
+/* Whether the version is what this run has published: its card names the run, and the run's
+ * comparison is beside it. A calibration takes over what its card says of the training, but not the
+ * evaluation. */
 static bool is_of_run(const struct run *run, const char *version) {
     char directory[PATH_MAX], run_member[64];
     struct card card;
@@ -453,7 +455,8 @@ static bool is_of_run(const struct run *run, const char *version) {
         card_read(directory, &card, NULL) != STATUS_OK)
         return false;
     snprintf(run_member, sizeof(run_member), "\"run\": \"%s\"", run->id);
-    bool found = strstr(card.json, run_member) != NULL;
+    bool found = strstr(card.json, run_member) && card.evaluation &&
+                 strstr(card.evaluation, "\"comparison\": {");
     card_release(&card);
     return found;
 }

@@ -351,6 +351,45 @@ static void a_finished_job_is_continued_by_a_new_one(void **state) {
     job_end(&first);
 }
 
+/* Version 3 as a calibration of version 2 leaves it, measured afterwards or not. */
+static void calibrate(const struct job *job, const char *evaluation) {
+    static const char OLD[] = "\"version\": \"2\"";
+    char path[192], *card, changed[16384];
+    size_t size;
+    snprintf(path, sizeof(path), "%s/models/vit/2/model.json", job->data);
+    assert_int_equal(file_read(path, sizeof(changed) - 1, &card, &size, NULL), STATUS_OK);
+    const char *at = strstr(card, OLD);
+    assert_non_null(at);
+    snprintf(changed, sizeof(changed), "%.*s\"version\": \"3\"%s", (int)(at - card), card,
+             at + strlen(OLD));
+    free(card);
+    folder_write_text(&job->folder, "data/models/vit/3/model.json", changed);
+    if (evaluation)
+        folder_write_text(&job->folder, "data/models/vit/3/evaluation.json", evaluation);
+}
+
+static void a_calibration_of_its_version_is_not_taken_for_it(void **state) {
+    (void)state;
+    static const char *const evaluations[] = {
+        NULL, "{\"protocol\": \"mine\", \"pairs\": 1, \"threshold\": 1, \"accuracy\": 1,"
+              " \"precision\": 1, \"recall\": 1, \"f1\": 1, \"roc_auc\": 1, \"eer\": 0}"};
+    struct job job;
+    job_begin(&job);
+    struct finetune_result result = run(&job);
+    finetune_result_release(&result);
+    for (int i = 0; i < 2; i++) {
+        calibrate(&job, evaluations[i]);
+        struct card card = read_version(&job, "3");
+        card_release(&card);
+        result = run(&job);
+        assert_int_equal(result.outcome, FINETUNE_FINISHED);
+        assert_string_equal(result.version, "2");
+        assert_non_null(strstr(result.evaluation, "\"fewer_refused\""));
+        finetune_result_release(&result);
+    }
+    job_end(&job);
+}
+
 /* ---- what cannot be done ---- */
 
 static void a_checkpoint_of_another_training_is_not_gone_on_from(void **state) {
@@ -480,6 +519,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_job_that_is_stopped_begins_again_at_its_checkpoint),
         cmocka_unit_test(a_job_that_is_killed_again_and_again_gives_the_same_version_once),
         cmocka_unit_test(a_finished_job_is_continued_by_a_new_one),
+        cmocka_unit_test(a_calibration_of_its_version_is_not_taken_for_it),
         cmocka_unit_test(a_checkpoint_of_another_training_is_not_gone_on_from),
         cmocka_unit_test(a_list_of_other_pairs_is_another_training),
         cmocka_unit_test(a_photograph_that_is_none_is_named),
