@@ -17,7 +17,9 @@
 #include <csetjmp>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <unistd.h>
 extern "C" {
 #include <cmocka.h>
 }
@@ -261,6 +263,46 @@ void dlib_resnet_plus_is_the_mean_with_the_mirror_image_of_length_1_through_the_
     card_release(&card);
 }
 
+/* The weights with a head of two components, which are the first and the last of each embedding. */
+std::string with_short_head(const char *directory) {
+    std::vector<struct safetensors_tensor> tensors(safetensors_all(fixture.tensors),
+                                                   safetensors_all(fixture.tensors) +
+                                                       safetensors_count(fixture.tensors));
+    std::vector<float> head(size_t{2} * EMBEDDING);
+    head[0] = head[2 * EMBEDDING - 1] = 1;
+    tensors.push_back({CARD_HEAD_TENSOR, 2, {2, EMBEDDING}, head.data()});
+    std::string path = std::string(directory) + "/weights.safetensors";
+    struct error err = {};
+    if (safetensors_write(path.c_str(), tensors.data(), tensors.size(), &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    return path;
+}
+
+void a_head_may_give_fewer_components_than_the_network(void **) {
+    char directory[] = "/tmp/facepair-test-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    std::string weights = with_short_head(directory);
+    struct card card = fixture.card; /* what it owns stays the fixture's */
+    card.embedding_length = 2;
+    card.embedding.head = true;
+    struct network *network = nullptr;
+    struct error err = {};
+    if (network_open_by(fixture.engine, &card, weights.c_str(), &network, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    auto count = static_cast<uint32_t>(fixture.chips.size());
+    std::vector<float> out(size_t{2} * count), whole = embed(fixture.inputs, 8), expected;
+    if (network_embed(network, fixture.inputs.data(), count, out.data(), &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    for (size_t face = 0; face < whole.size(); face += EMBEDDING) {
+        expected.push_back(whole[face]);
+        expected.push_back(whole[face + EMBEDDING - 1]);
+    }
+    assert_true(difference(out, expected) <= BATCH_BAR);
+    network_close(network);
+    unlink(weights.c_str());
+    rmdir(directory);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -286,6 +328,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_mistaken_network_is_noticed),
         cmocka_unit_test(
             dlib_resnet_plus_is_the_mean_with_the_mirror_image_of_length_1_through_the_head),
+        cmocka_unit_test(a_head_may_give_fewer_components_than_the_network),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

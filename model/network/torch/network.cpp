@@ -40,7 +40,7 @@ enum status open_network(const struct card *card, const char *weights_path, void
         c10::Device device = runtime_device();
         // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): guarded() catches what it throws.
         *state = new torch_network{create(*card, weights_path, device), device, card->input.side,
-                                   card->embedding_length};
+                                   card->embedding.network_length};
         return STATUS_OK;
     });
 }
