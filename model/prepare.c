@@ -167,10 +167,8 @@ enum status prepare_face(struct preparer *preparer, const struct card_input *inp
     prepared->info = image->info;
 
     status = face_find(preparer->detector, image, choice, &prepared->face, err);
-    if (status == STATUS_NO_FACE && no_face == PREPARE_CENTRE) {
-        face_centre(preparer->detector, image, &prepared->face);
-        status = STATUS_OK;
-    }
+    if (status == STATUS_NO_FACE && no_face == PREPARE_CENTRE)
+        status = face_centre(preparer->detector, image, &prepared->face, err);
     uint64_t detected = clock_monotonic_us();
     prepared->detect_us = detected - decoded;
 

@@ -130,8 +130,10 @@ static enum status look(struct face_detector *detector, const struct image *imag
         return status;
     unsigned first_run = step->frontal_first ? HOG_FRONTAL + 1 : HOG_FILTERS;
     status = hog_search(detector->hog, HOG_FRONTAL, first_run, boxes, err);
+    if (status)
+        return status;
     bool sure = boxes->count && boxes->box[0].score >= SCORE_SURE;
-    if (!status && !sure && first_run < HOG_FILTERS)
+    if (!sure && first_run < HOG_FILTERS)
         status = hog_search(detector->hog, HOG_FRONTAL, HOG_FILTERS, boxes, err);
     if (status)
         return status;
@@ -224,7 +226,8 @@ enum status face_find(struct face_detector *detector, const struct image *image,
         "towards the camera and is not cut off.");
 }
 
-void face_centre(struct face_detector *detector, const struct image *image, struct face *face) {
+enum status face_centre(struct face_detector *detector, const struct image *image,
+                        struct face *face, struct error *err) {
     /* The median of the boxes found in 2,000 of LFW's 250×250 photographs: 105 pixels wide around
      * (129.5, 136.5). */
     double shorter = image->width < image->height ? image->width : image->height;
@@ -233,8 +236,5 @@ void face_centre(struct face_detector *detector, const struct image *image, stru
                           .y = round(image->height / 2.0 + 0.046 * shorter - side / 2),
                           .width = round(side),
                           .height = round(side)};
-    struct error err;
-    enum status status = shape_fit(detector->shape, image, face, &err);
-    assert(status == STATUS_OK);
-    (void)status;
+    return shape_fit(detector->shape, image, face, err);
 }

@@ -65,8 +65,10 @@ void face_detector_destroy(struct face_detector *detector);
 enum status face_find(struct face_detector *detector, const struct image *image,
                       enum face_choice choice, struct face *face, struct error *err);
 /* The face of an image in which none was found, for protocols that must answer: the centred box
- * that LFW's own alignment puts the face in, and the landmarks the predictor finds in it. */
-void face_centre(struct face_detector *detector, const struct image *image, struct face *face);
+ * that LFW's own alignment puts the face in, and the landmarks the predictor finds in it.
+ * STATUS_INTERNAL: out of memory. */
+enum status face_centre(struct face_detector *detector, const struct image *image,
+                        struct face *face, struct error *err);
 
 /* Cuts the aligned chip from the image's own pixels: rgb (size, size, 3). padding as dlib's (0.25).
  */

@@ -37,7 +37,7 @@ void hog_destroy(struct hog *hog) SHIM_NOEXCEPT;
 enum status hog_load(struct hog *hog, const uint8_t *grey, uint32_t width, uint32_t height,
                      struct error *err) SHIM_NOEXCEPT;
 /* Runs the filters first … last − 1 over the loaded pyramid; of boxes that overlap, the best is
- * kept (dlib's own rule). */
+ * kept (dlib's own rule). boxes is written on STATUS_OK alone. */
 enum status hog_search(const struct hog *hog, unsigned first, unsigned last,
                        struct hog_boxes *boxes, struct error *err) SHIM_NOEXCEPT;
 

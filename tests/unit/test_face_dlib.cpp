@@ -8,7 +8,26 @@ extern "C" {
 #include <dlib/image_processing/frontal_face_detector.h>
 #include <dlib/image_transforms.h>
 
+#include <new>
 #include <vector>
+
+namespace {
+
+long allocations_left = -1; // until one fails, once; -1: none does
+
+} // namespace
+
+// Not inlined: the compiler would take malloc and delete, or new and free, for pairs.
+[[gnu::noinline]] void *operator new(std::size_t size) {
+    if (allocations_left >= 0 && allocations_left-- == 0)
+        throw std::bad_alloc();
+    void *memory = std::malloc(size ? size : 1);
+    if (!memory)
+        throw std::bad_alloc();
+    return memory;
+}
+[[gnu::noinline]] void operator delete(void *memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void *memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -110,12 +129,39 @@ void landmarks_and_chip_are_dlibs_own(void **) {
     });
 }
 
+// Each allocation of the first ones fails, then some of the many others.
+template <typename function> void fail_allocations(function attempt) {
+    for (long k = 0;; k += 1 + k / 16) {
+        allocations_left = k;
+        struct error err = {};
+        const enum status status = attempt(&err);
+        const bool failed = allocations_left < 0;
+        allocations_left = -1;
+        assert_int_equal(status == STATUS_INTERNAL, failed);
+        if (!failed)
+            return;
+        assert_true(err.detail[0]);
+    }
+}
+
+void memory_that_runs_out_is_told(void **) {
+    struct image image = blank_image(100, 80, 128);
+    struct face face;
+    fail_allocations([&](struct error *err) {
+        return face_find(loaded->ours, &image, FACE_LARGEST, &face, err);
+    });
+    fail_allocations(
+        [&](struct error *err) { return face_centre(loaded->ours, &image, &face, err); });
+    image_release(&image);
+}
+
 } // namespace
 
 int main() {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_box_is_the_one_of_dlibs_own_detector),
         cmocka_unit_test(landmarks_and_chip_are_dlibs_own),
+        cmocka_unit_test(memory_that_runs_out_is_told),
     };
     return cmocka_run_group_tests(tests, open_models, close_models);
 }
