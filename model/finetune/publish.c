@@ -290,6 +290,7 @@ static char *evaluation_text(void *context, const char *version, const char *wei
     struct json_reader *reader = NULL;
     struct json_writer *json = json_writer_create();
     char *alone = evaluation_gallery_json(&candidate->measured, &report, size), *text = NULL;
+    bool whole = false;
     if (json && alone && json_reader_open(alone, *size, &reader, NULL) == STATUS_OK) {
         struct json_node root = json_root(reader);
         json_write_object(json, NULL);
@@ -298,12 +299,15 @@ static char *evaluation_text(void *context, const char *version, const char *wei
                          &candidate->comparison);
         write_split(json, candidate);
         json_write_end(json);
-        (void)json_reader_close(reader, NULL); /* nothing was read that could be at fault */
+        whole = json_reader_close(reader, NULL) == STATUS_OK;
     }
     free(alone);
     if (json)
         text = json_writer_finish(json, size);
-    return text;
+    if (whole)
+        return text;
+    free(text);
+    return NULL;
 }
 
 /* The card's "training". */
