@@ -28,8 +28,12 @@ enum status dataset_folder_begin(const char *data, struct dataset_folder *folder
         status = dataset_folder_path(data, ".new-XXXXXX", folder->path, err);
     if (status != STATUS_OK)
         return status;
-    if (mkdir(all, 0700) != 0 && errno != EEXIST)
-        return failed(all, errno, err);
+    if (mkdir(all, 0700) == 0)
+        status = file_flush_directory(data, err);
+    else if (errno != EEXIST)
+        status = failed(all, errno, err);
+    if (status != STATUS_OK)
+        return status;
     folder->hold = leftovers_hold(all);
     if (mkdtemp(folder->path)) /* its owner's alone, as all that is in it */
         return STATUS_OK;

@@ -24,20 +24,28 @@ enum status publish_path(char path[PUBLISH_PATH_MAX], struct error *err, const c
     return status;
 }
 
+/* A directory that was made is on disk only once the one above it is. */
+static enum status make_part(const char *path, struct error *err) {
+    char parent[PUBLISH_PATH_MAX];
+    if (mkdir(path, 0755) != 0)
+        return errno == EEXIST ? STATUS_OK : failed(path, err);
+    enum status status = publish_path(parent, err, "%s/..", path);
+    return status == STATUS_OK ? file_flush_directory(parent, err) : status;
+}
+
 enum status publish_make_directory(const char *path, struct error *err) {
     char part[PUBLISH_PATH_MAX];
     enum status status = publish_path(part, err, "%s", path);
     if (status != STATUS_OK)
         return status;
-    for (char *slash = part; *slash;) {
+    for (char *slash = part; *slash && status == STATUS_OK;) {
         slash = strchrnul(slash + 1, '/');
         char kept = *slash;
         *slash = '\0';
-        if (mkdir(part, 0755) != 0 && errno != EEXIST)
-            return failed(part, err);
+        status = make_part(part, err);
         *slash = kept;
     }
-    return STATUS_OK;
+    return status;
 }
 
 bool publish_exists(const char *path) {

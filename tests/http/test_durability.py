@@ -11,7 +11,7 @@ import pytest
 
 from data_sets import CALIBRATIONS, EVALUATIONS, FINE_TUNES, Admin
 from jobs import Jobs
-from service import BUILD, DATA, LEAKS_UNCHECKED, PROGRAM, STUB, Service, wait_until, write_stub_data
+from service import BUILD, DATA, LEAKS_UNCHECKED, PROGRAM, STUB, TREE, Service, wait_until, write_stub_data
 from versions import Version, own_models
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
@@ -147,6 +147,7 @@ def test_a_data_set_and_its_folder_are_on_disk_before_the_201_is_sent(served):
     renamed = index(calls, RENAMES, rf"{re.escape(str(data))}/datasets/cameras\"", asked)
     photographs = last_before(calls, ("syncfs",), r"datasets/", asked, renamed)
     folder = index(calls, SYNCS, rf"<{re.escape(str(data))}/datasets>", renamed)
+    assert index(calls, SYNCS, rf"<{re.escape(str(data))}>", asked) < renamed  # datasets/ is new
     assert photographs < renamed < folder and calls[folder].ended < calls[answered].begun
     check_store_is_flushed(calls, asked, answered)
 
@@ -172,6 +173,15 @@ def test_a_checkpoint_is_flushed_then_renamed_then_its_folder_flushed_then_told(
     told_to_store = index(calls, SYNCS, r"store\.sqlite-wal>", folder_flushed)
     told = index(calls, ("write",), r"^1<.*checkpoint")
     assert file_flushed < renamed < folder_flushed < told_to_store < told
+
+
+def test_each_new_directory_above_a_version_is_on_disk(tmp_path):
+    golden = TREE / "tests/parity/vit/notebook"
+    data = tmp_path / "new" / "data"
+    calls = traced(tmp_path, PROGRAM, "import", "vit", "--weights", golden / "weights.safetensors", "--config",
+                   golden / "config.json", "--data", data)
+    for new in (data / "models", data, data.parent):
+        index(calls, SYNCS, rf"<{re.escape(str(new.parent))}>")
 
 
 def test_a_version_is_on_disk_before_the_job_has_succeeded(jobs, tmp_path):
