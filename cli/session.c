@@ -69,7 +69,7 @@ void session_close(struct session *session) {
     registry_close(session->registry);
 }
 
-static bool progress(void *context, size_t done, size_t total) {
+static void progress(void *context, size_t done, size_t total) {
     (void)context;
     char bar[BAR_WIDTH + 1];
     size_t filled = done * BAR_WIDTH / total;
@@ -77,7 +77,6 @@ static bool progress(void *context, size_t done, size_t total) {
     memset(bar + filled, '.', BAR_WIDTH - filled);
     bar[BAR_WIDTH] = '\0';
     fprintf(stderr, "\r[%s] %zu/%zu images%s", bar, done, total, done == total ? "\n" : "");
-    return true;
 }
 
 struct measure_place session_place(const struct session *session) {

@@ -32,8 +32,10 @@ struct window {
     float *inputs;       /* (WINDOW, 3, side, side) */
     struct preparation preparations[WINDOW];
     pthread_mutex_t lock;
-    pthread_cond_t all_done;
-    size_t running; /* under lock */
+    pthread_cond_t one_done;
+    /* Under lock. */
+    size_t running;
+    bool ended;
 };
 
 bool photograph_lacks_face(const struct photograph *photograph) {
@@ -54,9 +56,15 @@ static enum status read_photograph(const struct photographs_options *options, co
     return file_read(path, IMAGE_LIMITS_DEFAULT.bytes_max, bytes, size, err);
 }
 
-static void prepare(struct pool_task *task, void *preparer) {
-    struct preparation *preparation = (struct preparation *)task;
-    struct window *window = preparation->window;
+static bool is_ended(struct window *window) {
+    pthread_mutex_lock(&window->lock);
+    bool ended = window->ended;
+    pthread_mutex_unlock(&window->lock);
+    return ended;
+}
+
+static void prepare_photograph(const struct preparation *preparation, void *preparer) {
+    const struct window *window = preparation->window;
     struct photograph *photograph = preparation->photograph;
     const struct photographs_options *options = window->options;
     char *bytes = NULL;
@@ -73,11 +81,17 @@ static void prepare(struct pool_task *task, void *preparer) {
                       cause.detail);
         free(bytes);
     }
+}
+
+static void prepare(struct pool_task *task, void *preparer) {
+    const struct preparation *preparation = (const struct preparation *)task;
+    struct window *window = preparation->window;
+    if (!is_ended(window))
+        prepare_photograph(preparation, preparer);
     pthread_mutex_lock(&window->lock);
-    bool last = --window->running == 0;
+    window->running--;
     pthread_mutex_unlock(&window->lock);
-    if (last)
-        pthread_cond_signal(&window->all_done);
+    pthread_cond_signal(&window->one_done);
 }
 
 static enum status preparer_context(void *shared, void **context, struct error *err) {
@@ -89,7 +103,22 @@ static void preparer_context_destroy(void *context) { preparer_destroy(context);
 
 /* ---- on the calling thread ---- */
 
-static void prepare_window(struct window *window, struct pool *pool, struct photograph *photographs,
+/* Those under way are waited for in any case: they are the window's. False: it is not to go on. */
+static bool wait_for_window(struct window *window) {
+    bool goes_on = true;
+    pthread_mutex_lock(&window->lock);
+    while (window->running > 0) {
+        pthread_cond_wait(&window->one_done, &window->lock);
+        pthread_mutex_unlock(&window->lock);
+        goes_on = goes_on && go_on_ask(&window->options->go_on);
+        pthread_mutex_lock(&window->lock);
+        window->ended = !goes_on;
+    }
+    pthread_mutex_unlock(&window->lock);
+    return goes_on;
+}
+
+static bool prepare_window(struct window *window, struct pool *pool, struct photograph *photographs,
                            size_t count) {
     window->running = count;
     for (size_t i = 0; i < count; i++) {
@@ -101,10 +130,7 @@ static void prepare_window(struct window *window, struct pool *pool, struct phot
         bool queued = pool_submit(pool, &preparation->task);
         assert(queued); /* the queue holds a window, and is empty between windows */
     }
-    pthread_mutex_lock(&window->lock);
-    while (window->running > 0)
-        pthread_cond_wait(&window->all_done, &window->lock);
-    pthread_mutex_unlock(&window->lock);
+    return wait_for_window(window);
 }
 
 /* Moves together what could be prepared of the window that begins at `start`. */
@@ -130,11 +156,11 @@ static enum status run_windows(struct window *window, struct pool *pool,
     enum status status = STATUS_OK;
     for (size_t start = 0; start < count && status == STATUS_OK; start += WINDOW) {
         size_t n = count - start < WINDOW ? count - start : WINDOW;
-        prepare_window(window, pool, photographs + start, n);
-        status = hand_on(window, photographs, start, n, taker, err);
-        if (status == STATUS_OK && options->progress &&
-            !options->progress(options->context, start + n, count))
-            status = error_set(err, STATUS_DRAINING, "stopped");
+        status = prepare_window(window, pool, photographs + start, n)
+                     ? hand_on(window, photographs, start, n, taker, err)
+                     : error_set(err, STATUS_DRAINING, "stopped");
+        if (status == STATUS_OK && options->progress)
+            options->progress(options->context, start + n, count);
     }
     return status;
 }
@@ -149,14 +175,14 @@ static struct window *window_create(const struct photographs_options *options,
     window->input_values = (size_t)3 * input->side * input->side;
     window->inputs = calloc(WINDOW * window->input_values, sizeof(float));
     pthread_mutex_init(&window->lock, NULL);
-    pthread_cond_init(&window->all_done, NULL);
+    pthread_cond_init(&window->one_done, NULL);
     return window;
 }
 
 static void window_destroy(struct window *window) {
     if (!window)
         return;
-    pthread_cond_destroy(&window->all_done);
+    pthread_cond_destroy(&window->one_done);
     pthread_mutex_destroy(&window->lock);
     free(window->inputs);
     free(window);
@@ -195,6 +221,7 @@ enum status photographs_prepare(const struct photographs_options *options,
 enum { BATCH = 16 };
 
 struct embedding {
+    const struct photographs_options *options;
     const struct model_version *version;
     float *outputs;    /* (BATCH, embedding_length) */
     float *embeddings; /* (photographs, embedding_length) */
@@ -216,6 +243,8 @@ static enum status embed_batches(void *context, const float *inputs, const size_
         for (size_t i = 0; i < batch; i++)
             memcpy(embedding->embeddings + which[start + i] * length,
                    embedding->outputs + i * length, length * sizeof(float));
+        if (!go_on_ask(&embedding->options->go_on))
+            return error_set(err, STATUS_DRAINING, "stopped");
     }
     return STATUS_OK;
 }
@@ -224,6 +253,7 @@ enum status photographs_embed(const struct photographs_options *options,
                               const struct model_version *version, struct photograph *photographs,
                               size_t count, float *embeddings, struct error *err) {
     struct embedding embedding = {
+        .options = options,
         .version = version,
         .outputs = calloc((size_t)BATCH * version->card.embedding_length, sizeof(float)),
         .embeddings = embeddings};

@@ -3,6 +3,7 @@
 #ifndef FACEPAIR_MODEL_PHOTOGRAPHS_H
 #define FACEPAIR_MODEL_PHOTOGRAPHS_H
 
+#include "model/go_on.h"
 #include "model/model_version.h"
 #include "model/prepare.h"
 
@@ -19,9 +20,10 @@ struct photographs_options {
     unsigned threads;      /* ≥ 1 */
     enum face_choice face;
     enum prepare_no_face no_face;
-    /* Called as they are done; false ends it all with STATUS_DRAINING. NULL: not called. */
-    bool (*progress)(void *context, size_t done, size_t total);
+    /* Told as they are done. NULL: nobody. */
+    void (*progress)(void *context, size_t done, size_t total);
     void *context;
+    struct go_on go_on; /* asked after each photograph and each batch that is embedded */
 };
 
 /* What becomes of a window: inputs (n, 3, side, side) of those photographs that could be prepared,
@@ -35,7 +37,7 @@ struct photographs_taker {
 /* Prepares photographs (name set): each one's outcome is in its status. take is called on the
  * calling thread for every window, with n = 0 too; what it fails with ends it all. Holds at most a
  * window of inputs at a time, whatever count is, and the windows are the same on every machine.
- * STATUS_INTERNAL when the landmarks cannot be read or memory runs out. */
+ * STATUS_INTERNAL when the landmarks cannot be read or memory runs out; STATUS_DRAINING. */
 enum status photographs_prepare(const struct photographs_options *options,
                                 const struct card_input *input, struct photograph *photographs,
                                 size_t count, const struct photographs_taker *taker,
@@ -43,7 +45,7 @@ enum status photographs_prepare(const struct photographs_options *options,
 
 /* Prepares and embeds photographs (name set) in the version: each one's outcome is in its status,
  * and where that is STATUS_OK its row of embeddings (count, embedding_length) is filled.
- * STATUS_INTERNAL when the network or the landmarks fail. */
+ * STATUS_INTERNAL when the network or the landmarks fail; STATUS_DRAINING. */
 enum status photographs_embed(const struct photographs_options *options,
                               const struct model_version *version, struct photograph *photographs,
                               size_t count, float *embeddings, struct error *err);

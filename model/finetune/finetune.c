@@ -44,8 +44,8 @@ void run_log(const struct run *run, const char *format, ...) {
         run->hooks->on_log(run->hooks->context, text);
 }
 
-static bool photographs_done(void *context, size_t done, size_t total) {
-    struct run *run = context;
+static void photographs_done(void *context, size_t done, size_t total) {
+    const struct run *run = context;
     const struct finetune_hooks *hooks = run->hooks;
     double elapsed_s = (double)(clock_monotonic_us() - run->phase_begun_us) / 1e6;
     const struct finetune_progress progress = {.phase = run->phase,
@@ -55,8 +55,17 @@ static bool photographs_done(void *context, size_t done, size_t total) {
                                                         (double)(total - done)};
     if (hooks->on_progress)
         hooks->on_progress(hooks->context, &progress);
+}
+
+static bool goes_on(void *context) {
+    struct run *run = context;
+    const struct finetune_hooks *hooks = run->hooks;
     run->wish = hooks->wish ? hooks->wish(hooks->context) : FINETUNE_GO_ON;
     return run->wish == FINETUNE_GO_ON;
+}
+
+struct go_on run_go_on(struct run *run) {
+    return (struct go_on){goes_on, run};
 }
 
 struct photographs_options run_photographs(struct run *run) {
@@ -70,7 +79,8 @@ struct photographs_options run_photographs(struct run *run) {
                                         .face = FACES[run->spec->face],
                                         .no_face = PREPARE_REJECT,
                                         .progress = photographs_done,
-                                        .context = run};
+                                        .context = run,
+                                        .go_on = run_go_on(run)};
 }
 
 /* ---- opening ---- */

@@ -76,17 +76,18 @@ struct finetune_checkpoint {
 
 enum finetune_wish { FINETUNE_GO_ON, FINETUNE_PAUSE, FINETUNE_STOP };
 
-/* Told on the thread that calls finetune_run; any may be NULL. What is borrowed is good for the
- * call. A run that goes on from a checkpoint tells its earlier epochs again, so that a listener has
- * all of them. */
+/* Told on the thread that calls finetune_run, but for wish; any may be NULL. What is borrowed is
+ * good for the call. A run that goes on from a checkpoint tells its earlier epochs again, so that a
+ * listener has all of them. */
 struct finetune_hooks {
     void *context;
     void (*on_progress)(void *context, const struct finetune_progress *progress);
     void (*on_epoch)(void *context, const struct finetune_epoch *epoch);
     void (*on_checkpoint)(void *context, const struct finetune_checkpoint *checkpoint);
     void (*on_log)(void *context, const char *text); /* one line for a person */
-    /* Asked at each step and each batch of photographs. STOP ends the run at once; its work
-     * directory stays. PAUSE in any phase but RUNNING ends it too: there is nothing to lose. */
+    /* Asked in every phase after each piece of a few seconds at most (model/go_on.h): on any thread
+     * that computes, never on two at once. STOP ends the run at once; its work directory stays.
+     * PAUSE in any phase but RUNNING ends it too: there is nothing to lose. */
     enum finetune_wish (*wish)(void *context);
     /* Before two versions are compared on the people with this digest (people_digest): how many
      * candidates have been tried on them, with this one, ≥ 1. NULL: this one alone. */

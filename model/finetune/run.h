@@ -30,8 +30,10 @@ static inline const struct source *run_compared(const struct run *run) {
 
 void run_begin_phase(struct run *run, enum finetune_phase phase);
 void run_log(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* How photographs are prepared: options of model/photographs.h that tell the phase's progress and
- * end when it is wished. */
+/* Goes on until something else is wished. A phase that ends by it with STATUS_DRAINING ends the run
+ * as it was wished. */
+struct go_on run_go_on(struct run *run);
+/* How photographs are prepared: options of model/photographs.h that tell the phase's progress. */
 struct photographs_options run_photographs(struct run *run);
 
 /* After the best weights have been saved at `weights`: both versions are measured on the people

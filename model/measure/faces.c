@@ -66,6 +66,7 @@ enum status faces_embed(const struct measure_place *place, const struct faces_op
         .no_face = NO_FACE_OF[options->without],
         .progress = place->progress,
         .context = place->context,
+        .go_on = place->go_on,
     };
     enum status status = photographs_embed(&photographs, place->version, faces->photographs, count,
                                            faces->embeddings, err);

@@ -29,7 +29,7 @@ struct faces {
 enum status faces_find_file(const char *directory, char **name, struct error *err);
 
 /* names: paths below the directory, borrowed. On STATUS_OK the caller releases it. STATUS_DRAINING:
- * place->progress has ended it. */
+ * place->go_on has ended it. */
 enum status faces_embed(const struct measure_place *place, const struct faces_options *options,
                         char *const *names, size_t count, struct faces *faces, struct error *err);
 void faces_release(struct faces *faces);

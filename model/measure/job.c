@@ -201,7 +201,8 @@ enum status measure_job_run(const struct measure_job *job, const struct measure_
                       .place = {.data = job->data,
                                 .threads = job->threads,
                                 .progress = job->progress,
-                                .context = job->context},
+                                .context = job->context,
+                                .go_on = job->go_on},
                       .result = result};
     struct error cause;
     *result = (struct measure_result){.evaluation = NULL};

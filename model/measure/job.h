@@ -5,6 +5,7 @@
 #ifndef FACEPAIR_MODEL_MEASURE_JOB_H
 #define FACEPAIR_MODEL_MEASURE_JOB_H
 
+#include "model/go_on.h"
 #include "model/measure/spec.h"
 
 struct measure_job {
@@ -12,9 +13,10 @@ struct measure_job {
     const char *dataset; /* PERSON/PERSON_0001.jpg …, and the lists */
     const char *id;      /* of the job: a calibration with this id is published once */
     unsigned threads;    /* ≥ 1 */
-    /* Asked often while photographs are prepared; false ends it with STATUS_DRAINING. */
-    bool (*progress)(void *context, size_t done, size_t total);
+    /* Told as photographs are done. */
+    void (*progress)(void *context, size_t done, size_t total);
     void *context;
+    struct go_on go_on;
 };
 
 struct measure_result {
@@ -29,7 +31,7 @@ struct measure_result {
  *                         the version was learned from; or an option does not go with it
  *   STATUS_UNKNOWN_MODEL  the version is not there
  *   STATUS_STORAGE_FULL   the disk is full
- *   STATUS_DRAINING       progress has ended it
+ *   STATUS_DRAINING       go_on has ended it
  *   STATUS_INTERNAL       anything else; err names the file */
 enum status measure_job_run(const struct measure_job *job, const struct measure_spec *spec,
                             struct measure_result *result, struct error *err);

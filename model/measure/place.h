@@ -2,16 +2,17 @@
 #ifndef FACEPAIR_MODEL_MEASURE_PLACE_H
 #define FACEPAIR_MODEL_MEASURE_PLACE_H
 
+#include "model/go_on.h"
 #include "model/model_version.h"
 
 struct measure_place {
     const char *data;              /* the data directory: models/, face/ */
     unsigned threads;              /* that prepare photographs and resample; ≥ 1 */
     struct model_version *version; /* loaded, and nobody else's meanwhile */
-    /* As in photographs.h: called as photographs are done; false ends it with STATUS_DRAINING.
-     * NULL: not called. */
-    bool (*progress)(void *context, size_t done, size_t total);
+    /* As in photographs.h: told as photographs are done. NULL: nobody. */
+    void (*progress)(void *context, size_t done, size_t total);
     void *context;
+    struct go_on go_on;
 };
 
 #endif

@@ -343,7 +343,7 @@ static enum status fine_tune(struct run *run, struct finetune_result *result, st
     return finetune_run(&place, &run->spec, &hooks, result, err);
 }
 
-static bool on_photographs(void *context, size_t done, size_t total) {
+static void on_photographs(void *context, size_t done, size_t total) {
     struct run *run = context;
     double elapsed_s = (double)(clock_monotonic_us() - run->begun_us) / 1e6;
     const struct finetune_progress progress = {.phase = FINETUNE_PREPARING,
@@ -352,6 +352,10 @@ static bool on_photographs(void *context, size_t done, size_t total) {
                                                .eta_s = elapsed_s / (double)done *
                                                         (double)(total - done)};
     on_progress(run, &progress);
+}
+
+static bool goes_on(void *context) {
+    struct run *run = context;
     run->wished = wish(run);
     return run->wished == FINETUNE_GO_ON;
 }
@@ -363,7 +367,8 @@ static enum status measure(struct run *run, struct finetune_result *result, stru
                                     .id = run->job->id,
                                     .threads = run->trainer->options->threads,
                                     .progress = on_photographs,
-                                    .context = run};
+                                    .context = run,
+                                    .go_on = {goes_on, run}};
     struct measure_result measured;
     enum status status = measure_job_run(&job, &run->measure, &measured, err);
     result->outcome = run->wished == FINETUNE_PAUSE ? FINETUNE_PAUSED : FINETUNE_STOPPED;

@@ -35,7 +35,7 @@ void watch_stop(struct watch *watch); /* NULL is allowed */
 /* Jobs thread: from here on it holds the claim; until here. */
 void watch_hold(struct watch *watch, const struct store_claim *claim);
 void watch_let_go(struct watch *watch);
-/* Jobs thread, often: a sign of life. */
+/* A thread that computes for the jobs thread, often (model/go_on.h): a sign of life. */
 enum watch_wish watch_wish(struct watch *watch);
 
 /* Any thread: the process is to end; or is told to from within. */

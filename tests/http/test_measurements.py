@@ -7,6 +7,7 @@ import subprocess
 import contract
 import pytest
 from data_sets import CALIBRATIONS, EVALUATIONS, FINE_TUNES, Admin, archive, people, small_photograph
+from jobs import Trainer
 from photographs import portrait, saved
 from service import DATA, PHOTOS, PROGRAM, Service, clean_environment, wait_until, write_stub_data
 from versions import Version, own_models
@@ -148,6 +149,21 @@ def test_a_job_that_runs_is_paused_and_resumed(own, openapi, path):
     answer = own.tell(job, "resume", path)
     contract.check(openapi, path + "/{job}/resume", "post", answer)
     assert answer.json["status"] == "queued"
+
+
+@both
+def test_a_pause_comes_within_a_window_of_photographs(own, path):
+    """Each photograph takes three seconds, all of them together 48."""
+    assert own.upload("slow", archive(people(b"STUB:hang", Ada=8, Bo=8))).status == 201
+    own.drive("check", "slow", "ready")
+    job = own.create(BODY | {"dataset": "slow"}, path).json["id"]
+    trainer = Trainer(own.data, "--trainer-threads", "1")
+    try:
+        wait_until(lambda: own.job(job, path)["status"] == "running")
+        own.tell(job, "pause", path)
+        wait_until(lambda: own.job(job, path)["status"] == "paused", 30)
+    finally:
+        trainer.stop()
 
 
 def test_jobs_of_all_kinds_are_claimed_in_their_order(own):

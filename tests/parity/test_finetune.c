@@ -16,7 +16,7 @@
 #include <time.h>
 
 #define GOLDEN FACEPAIR_SOURCE_DIR "/tests/parity/vit/notebook/"
-enum { PEOPLE = 260, IMAGES = 3, EPOCHS = 3 };
+enum { PEOPLE = 260, IMAGES = 3, EPOCHS = 3, PHASES = FINETUNE_PUBLISHING + 1 };
 
 static const char *program; /* this test, to be run again as a process that can be killed */
 
@@ -31,7 +31,12 @@ struct job {
     /* Heard. */
     struct finetune_epoch epochs[FINETUNE_EPOCHS_MAX];
     uint32_t epochs_count, checkpoints;
-    uint64_t wishes, interrupt_at; /* 0: never */
+    enum finetune_phase phase;
+    uint64_t wishes[PHASES];                    /* asked in each phase */
+    uint64_t epoch_wishes[FINETUNE_EPOCHS_MAX]; /* of RUNNING, when an epoch was told */
+    /* From the wish with this number of a phase on; 0: never. */
+    uint64_t interrupt_at;
+    enum finetune_phase interrupt_in;
     enum finetune_wish interruption;
     char evaluated_on[DIGEST_TEXT_SIZE];
     uint32_t candidates;
@@ -40,7 +45,13 @@ struct job {
 static void on_epoch(void *context, const struct finetune_epoch *epoch) {
     struct job *job = context;
     job->epochs[epoch->epoch - 1] = *epoch;
+    job->epoch_wishes[epoch->epoch - 1] = job->wishes[FINETUNE_RUNNING];
     job->epochs_count = epoch->epoch;
+}
+
+static void on_progress(void *context, const struct finetune_progress *progress) {
+    struct job *job = context;
+    job->phase = progress->phase;
 }
 
 static void on_checkpoint(void *context, const struct finetune_checkpoint *checkpoint) {
@@ -52,9 +63,10 @@ static void on_checkpoint(void *context, const struct finetune_checkpoint *check
 
 static enum finetune_wish wish(void *context) {
     struct job *job = context;
-    job->wishes++;
-    return job->interrupt_at > 0 && job->wishes >= job->interrupt_at ? job->interruption
-                                                                     : FINETUNE_GO_ON;
+    uint64_t number = ++job->wishes[job->phase];
+    return job->interrupt_at > 0 && job->phase == job->interrupt_in && number >= job->interrupt_at
+               ? job->interruption
+               : FINETUNE_GO_ON;
 }
 
 static uint32_t candidates(void *context, const char *evaluation_sha256) {
@@ -70,6 +82,7 @@ static void place_job(struct job *job) {
     job->place = (struct finetune_place){
         .data = job->data, .dataset = job->dataset, .work = job->work, .threads = 1};
     job->hooks = (struct finetune_hooks){.context = job,
+                                         .on_progress = on_progress,
                                          .on_epoch = on_epoch,
                                          .on_checkpoint = on_checkpoint,
                                          .wish = wish,
@@ -99,10 +112,31 @@ static void job_end(struct job *job) { folder_remove(&job->folder); }
 static struct finetune_result run(struct job *job) {
     struct finetune_result result;
     struct error err;
-    job->wishes = 0;
+    memset(job->wishes, 0, sizeof(job->wishes));
     if (finetune_run(&job->place, &job->spec, &job->hooks, &result, &err) != STATUS_OK)
         fail_msg("%s", err.detail);
     return result;
+}
+
+/* Ended by the wish with this number of the phase. */
+static void run_until(struct job *job, enum finetune_wish interruption, enum finetune_phase phase,
+                      uint64_t wish_number) {
+    job->interruption = interruption;
+    job->interrupt_in = phase;
+    job->interrupt_at = wish_number;
+    struct finetune_result result = run(job);
+    assert_int_equal(result.outcome,
+                     interruption == FINETUNE_PAUSE ? FINETUNE_PAUSED : FINETUNE_STOPPED);
+    assert_int_equal(job->phase, phase);
+    finetune_result_release(&result);
+    job->interrupt_at = 0;
+}
+
+/* To its end. */
+static void run_whole(struct job *job) {
+    struct finetune_result result = run(job);
+    assert_int_equal(result.outcome, FINETUNE_FINISHED);
+    finetune_result_release(&result);
 }
 
 static void assert_refused(struct job *job, enum status status, const char *because) {
@@ -227,13 +261,15 @@ static void a_job_that_is_paused_again_and_again_gives_the_same(void **state) {
     struct job whole, pieces;
     struct random_generator generator = random_seeded(5);
     job_begin(&whole);
-    struct finetune_result result = run(&whole);
-    finetune_result_release(&result);
+    run_whole(&whole);
     job_begin(&pieces);
     pieces.interruption = FINETUNE_PAUSE;
+    pieces.interrupt_in = FINETUNE_RUNNING;
+    uint32_t eighth = (uint32_t)(whole.wishes[FINETUNE_RUNNING] / 8);
     int pauses = 0;
+    struct finetune_result result;
     do {
-        pieces.interrupt_at = pauses < 8 ? 12 + random_below(&generator, 25) : 0;
+        pieces.interrupt_at = pauses < 8 ? eighth + random_below(&generator, eighth) : 0;
         result = run(&pieces);
         pauses += result.outcome == FINETUNE_PAUSED;
         if (result.outcome != FINETUNE_FINISHED)
@@ -241,7 +277,8 @@ static void a_job_that_is_paused_again_and_again_gives_the_same(void **state) {
     } while (result.outcome != FINETUNE_FINISHED);
     finetune_result_release(&result);
     if (pauses < 3)
-        fail_msg("%d pauses in %llu wishes", pauses, (unsigned long long)whole.wishes);
+        fail_msg("%d pauses in %llu wishes", pauses,
+                 (unsigned long long)whole.wishes[FINETUNE_RUNNING]);
     assert_same(&whole, &pieces, "2");
     job_end(&whole);
     job_end(&pieces);
@@ -251,27 +288,49 @@ static void a_job_that_is_stopped_begins_again_at_its_checkpoint(void **state) {
     (void)state;
     struct job whole, stopped;
     job_begin(&whole);
-    struct finetune_result result = run(&whole);
-    finetune_result_release(&result);
-    uint64_t in_the_last_epoch = whole.wishes - 20;
+    run_whole(&whole);
     job_begin(&stopped);
-    stopped.interruption = FINETUNE_STOP;
-    stopped.interrupt_at = in_the_last_epoch - 10;
-    result = run(&stopped);
-    assert_int_equal(result.outcome, FINETUNE_STOPPED);
-    finetune_result_release(&result);
-    stopped.interrupt_at = 0;
-    result = run(&stopped);
-    assert_int_equal(result.outcome, FINETUNE_FINISHED);
-    finetune_result_release(&result);
+    run_until(&stopped, FINETUNE_STOP, FINETUNE_RUNNING, whole.epoch_wishes[EPOCHS - 2] + 5);
+    run_whole(&stopped);
     assert_same(&whole, &stopped, "2");
     job_end(&whole);
     job_end(&stopped);
 }
 
+/* The last wishes before an epoch is told are those of its validation. */
+static void a_pause_while_the_loss_is_measured_changes_nothing(void **state) {
+    (void)state;
+    struct job whole, paused;
+    job_begin(&whole);
+    run_whole(&whole);
+    job_begin(&paused);
+    run_until(&paused, FINETUNE_PAUSE, FINETUNE_RUNNING, whole.epoch_wishes[0] - 1);
+    assert_int_equal(paused.epochs_count, 0);
+    assert_int_equal(paused.checkpoints, 1);
+    run_whole(&paused);
+    assert_same(&whole, &paused, "2");
+    job_end(&whole);
+    job_end(&paused);
+}
+
+static void a_pause_while_it_is_prepared_or_compared_changes_nothing(void **state) {
+    (void)state;
+    struct job whole, paused;
+    job_begin(&whole);
+    run_whole(&whole);
+    job_begin(&paused);
+    run_until(&paused, FINETUNE_PAUSE, FINETUNE_PREPARING, 3);
+    run_until(&paused, FINETUNE_PAUSE, FINETUNE_EVALUATING, 3);
+    run_until(&paused, FINETUNE_PAUSE, FINETUNE_EVALUATING, whole.wishes[FINETUNE_EVALUATING] / 2);
+    run_whole(&paused);
+    assert_same(&whole, &paused, "2");
+    job_end(&whole);
+    job_end(&paused);
+}
+
 /* The job of a folder, as a process of its own. */
 static int run_process(const char *folder) {
-    struct job job = {.wishes = 0};
+    struct job job = {.phase = FINETUNE_PREPARING};
     struct error err;
     struct finetune_result result;
     snprintf(job.folder.path, sizeof(job.folder.path), "%s", folder);
@@ -396,12 +455,7 @@ static void a_checkpoint_of_another_training_is_not_gone_on_from(void **state) {
     (void)state;
     struct job job;
     job_begin(&job);
-    job.interruption = FINETUNE_PAUSE;
-    job.interrupt_at = 20;
-    struct finetune_result result = run(&job);
-    assert_int_equal(result.outcome, FINETUNE_PAUSED);
-    finetune_result_release(&result);
-    job.interrupt_at = 0;
+    run_until(&job, FINETUNE_PAUSE, FINETUNE_RUNNING, 20);
     job.spec.hyperparameters.margin = 2;
     assert_refused(&job, STATUS_INTERNAL, "another training");
     job_end(&job);
@@ -517,6 +571,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(photographs_without_a_face_are_left_out),
         cmocka_unit_test(a_job_that_is_paused_again_and_again_gives_the_same),
         cmocka_unit_test(a_job_that_is_stopped_begins_again_at_its_checkpoint),
+        cmocka_unit_test(a_pause_while_the_loss_is_measured_changes_nothing),
+        cmocka_unit_test(a_pause_while_it_is_prepared_or_compared_changes_nothing),
         cmocka_unit_test(a_job_that_is_killed_again_and_again_gives_the_same_version_once),
         cmocka_unit_test(a_finished_job_is_continued_by_a_new_one),
         cmocka_unit_test(a_calibration_of_its_version_is_not_taken_for_it),
