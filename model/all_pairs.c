@@ -99,7 +99,7 @@ static void add_up(const struct measuring *measuring, struct distance_histogram 
     }
 }
 
-enum status all_pairs_measure(const struct gallery *gallery, unsigned threads,
+enum status all_pairs_measure(const struct gallery *gallery, const struct crew *crew,
                               struct distance_histogram *histogram, struct error *err) {
     struct measuring measuring = {.gallery = gallery};
     const struct pair_visitor visitor = {.visit = add_block, .context = &measuring};
@@ -114,7 +114,7 @@ enum status all_pairs_measure(const struct gallery *gallery, unsigned threads,
         return status;
     histogram->people_paired = paired;
     count_pairs(gallery, histogram);
-    status = pair_scan(gallery, per_unit, threads, &visitor, err);
+    status = pair_scan(gallery, per_unit, crew, &visitor, err);
     if (status == STATUS_OK)
         add_up(&measuring, histogram);
     else
@@ -272,8 +272,8 @@ static void mark_bins(struct sharing *sharing, const uint32_t *thresholds, uint3
 }
 
 enum status all_pairs_share_out(const struct gallery *gallery, const uint32_t *thresholds,
-                                uint32_t count, unsigned threads, struct all_pairs_shares *shares,
-                                struct error *err) {
+                                uint32_t count, const struct crew *crew,
+                                struct all_pairs_shares *shares, struct error *err) {
     assert(count > 0 && count <= ALL_PAIRS_THRESHOLDS_MAX);
     *shares = (struct all_pairs_shares){.people = gallery->people, .thresholds_count = count};
     double per_unit;
@@ -295,7 +295,7 @@ enum status all_pairs_share_out(const struct gallery *gallery, const uint32_t *t
     sharing->shares = shares;
     mark_bins(sharing, thresholds, count);
     const struct pair_visitor visitor = {gather_block, settle_row, sharing};
-    status = pair_scan(gallery, per_unit, threads, &visitor, err);
+    status = pair_scan(gallery, per_unit, crew, &visitor, err);
     for (unsigned lane = 0; lane < ALL_PAIRS_LANES; lane++)
         for (unsigned kind = 0; kind < 2; kind++)
             free(sharing->gatherings[lane][kind].pending);

@@ -13,6 +13,7 @@
 #ifndef FACEPAIR_MODEL_ALL_PAIRS_H
 #define FACEPAIR_MODEL_ALL_PAIRS_H
 
+#include "model/crew.h"
 #include "model/distance_histogram.h"
 #include "model/gallery.h"
 
@@ -21,10 +22,9 @@
 
 enum { ALL_PAIRS_LANES = 32, ALL_PAIRS_IMAGES_MAX = 200000, ALL_PAIRS_THRESHOLDS_MAX = 512 };
 
-/* threads: 0 means one for each CPU granted. STATUS_INVALID_FIELD for fewer than two people, no
- * person with two images, more than ALL_PAIRS_IMAGES_MAX images, or an embedding that is not
- * finite. */
-enum status all_pairs_measure(const struct gallery *gallery, unsigned threads,
+/* STATUS_INVALID_FIELD for fewer than two people, no person with two images, more than
+ * ALL_PAIRS_IMAGES_MAX images, or an embedding that is not finite; STATUS_DRAINING (go_on.h). */
+enum status all_pairs_measure(const struct gallery *gallery, const struct crew *crew,
                               struct distance_histogram *histogram, struct error *err);
 
 /* How much of one pair of people first becomes accepted at one threshold. */
@@ -52,8 +52,8 @@ struct all_pairs_shares {
 
 /* For thresholds[0…count) in bins, rising. Pairs that no threshold accepts have no share. */
 enum status all_pairs_share_out(const struct gallery *gallery, const uint32_t *thresholds,
-                                uint32_t count, unsigned threads, struct all_pairs_shares *shares,
-                                struct error *err);
+                                uint32_t count, const struct crew *crew,
+                                struct all_pairs_shares *shares, struct error *err);
 void all_pairs_shares_release(struct all_pairs_shares *shares);
 
 #endif

@@ -10,7 +10,6 @@
  */
 #include "model/bootstrap.h"
 
-#include "model/pair_scan.h"
 #include "model/random.h"
 
 #include <assert.h>
@@ -111,7 +110,8 @@ static void note_rates(const struct group *group, unsigned number) {
     }
 }
 
-static bool run_group(void *context, unsigned number) {
+static bool run_group(void *context, unsigned number, struct crew_shift *shift) {
+    (void)shift; /* a group is one piece */
     const struct bootstrap *bootstrap = context;
     const struct all_pairs_shares *shares = bootstrap->shares;
     size_t sums = (size_t)shares->thresholds_count * TOGETHER;
@@ -150,15 +150,19 @@ static void widen(const struct all_pairs_shares *shares, struct interval *fmr,
     }
 }
 
-static void fill_intervals(const struct bootstrap *bootstrap, struct interval *fmr,
-                           struct interval *fnmr) {
+/* False: it is not to go on. Many replicates take long to sort. */
+static bool fill_intervals(const struct bootstrap *bootstrap, const struct go_on *go_on,
+                           struct interval *fmr, struct interval *fnmr) {
     const struct all_pairs_shares *shares = bootstrap->shares;
     for (uint32_t t = 0; t < shares->thresholds_count; t++) {
         size_t place = (size_t)t * bootstrap->replicates;
         fmr[t] = interval_of_replicates(bootstrap->fmr + place, bootstrap->replicates);
         fnmr[t] = interval_of_replicates(bootstrap->fnmr + place, bootstrap->replicates);
+        if (!go_on_ask(go_on))
+            return false;
     }
     widen(shares, fmr, fnmr);
+    return true;
 }
 
 enum status bootstrap_people(const struct all_pairs_shares *shares,
@@ -173,9 +177,9 @@ enum status bootstrap_people(const struct all_pairs_shares *shares,
     if (!bootstrap.fmr)
         return error_set(err, STATUS_INTERNAL, "out of memory");
     bootstrap.fnmr = bootstrap.fmr + rates;
-    enum status status = pair_scan_lanes(groups, options->threads, run_group, &bootstrap, err);
-    if (status == STATUS_OK)
-        fill_intervals(&bootstrap, fmr, fnmr);
+    enum status status = crew_run(&options->crew, groups, run_group, &bootstrap, err);
+    if (status == STATUS_OK && !fill_intervals(&bootstrap, &options->crew.go_on, fmr, fnmr))
+        status = error_set(err, STATUS_DRAINING, "stopped");
     free(bootstrap.fmr);
     return status;
 }

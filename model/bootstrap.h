@@ -22,11 +22,11 @@ enum { BOOTSTRAP_REPLICATES = 1000, BOOTSTRAP_REPLICATES_MAX = 100000 };
 struct bootstrap_options {
     uint32_t replicates; /* rounded up to a multiple of 64 */
     uint64_t seed;
-    unsigned threads; /* 0: one for each CPU granted */
+    struct crew crew;
 };
 
 /* fmr and fnmr (thresholds_count), at each threshold of the shares. The same for any number of
- * threads. */
+ * threads. Asks after each 64 replicates whether to go on: STATUS_DRAINING (go_on.h). */
 enum status bootstrap_people(const struct all_pairs_shares *shares,
                              const struct bootstrap_options *options, struct interval *fmr,
                              struct interval *fnmr, struct error *err);

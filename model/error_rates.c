@@ -75,7 +75,7 @@ enum status error_rates_of_gallery(const struct gallery *gallery,
     struct all_pairs_shares shares;
     uint32_t count = choose_thresholds(histogram, extra, thresholds);
     enum status status =
-        all_pairs_share_out(gallery, thresholds, count, options->threads, &shares, err);
+        all_pairs_share_out(gallery, thresholds, count, &options->crew, &shares, err);
     if (status != STATUS_OK)
         return status;
     status = bootstrap_people(&shares, options, fmr, fnmr, err);

@@ -102,7 +102,7 @@ static enum status measure_selected(const struct gallery *gallery,
     struct distance_histogram histogram;
     struct error_rates rates;
     struct error cause;
-    enum status status = all_pairs_measure(gallery, options->bootstrap.threads, &histogram, &cause);
+    enum status status = all_pairs_measure(gallery, &options->bootstrap.crew, &histogram, &cause);
     if (status == STATUS_INVALID_FIELD)
         return STATUS_OK; /* too few people: not measured */
     if (status == STATUS_OK) {
@@ -169,7 +169,7 @@ enum status evaluation_gallery_measure(const struct gallery *gallery, const stru
                                        struct evaluation_gallery *evaluation, struct error *err) {
     memset(evaluation, 0, sizeof(*evaluation));
     enum status status =
-        all_pairs_measure(gallery, options->bootstrap.threads, &evaluation->histogram, err);
+        all_pairs_measure(gallery, &options->bootstrap.crew, &evaluation->histogram, err);
     if (status != STATUS_OK)
         return status;
     evaluation_of_histogram(&evaluation->histogram, options->threshold, &evaluation->at_threshold);

@@ -26,7 +26,7 @@ enum status gallery_fit_people(const struct gallery *gallery,
                                struct error *err) {
     static const struct error_rates_extra NO_MORE = {0};
     memset(fit, 0, sizeof(*fit));
-    enum status status = all_pairs_measure(gallery, bootstrap->threads, &fit->histogram, err);
+    enum status status = all_pairs_measure(gallery, &bootstrap->crew, &fit->histogram, err);
     if (status == STATUS_OK)
         status = error_rates_of_gallery(gallery, &fit->histogram, bootstrap, &NO_MORE,
                                         &fit->measured.error_rates, err);

@@ -17,16 +17,12 @@
  */
 #include "model/pair_scan.h"
 
-#include "server/cpus.h"
-
 #include <assert.h>
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE_IMAGES_MIN = 32, ROWS = 4, COLUMNS = 8, THREADS_MAX = ALL_PAIRS_LANES };
+enum { TILE_IMAGES_MIN = 32, ROWS = 4, COLUMNS = 8 };
 
 typedef double vector __attribute__((vector_size(32)));
 
@@ -134,70 +130,40 @@ static void bins_of_block(const struct scan *scan, const struct tile *row,
                           scan->per_unit, bins + i * stride + j, stride);
 }
 
-static bool scan_lane(void *context, unsigned lane) {
-    const struct scan *scan = context;
+/* The blocks of row tile i. */
+static bool scan_row(const struct scan *scan, unsigned lane, uint32_t i, uint16_t *bins) {
     const struct pair_visitor *visitor = scan->visitor;
+    const struct tile *row = &scan->tiles[i];
+    size_t stride = scan->images_padded_max;
+    struct pair_block block = {.gallery = scan->gallery,
+                               .row_people = {row->people[0], row->people[1]},
+                               .first_row = row->first,
+                               .bins = bins,
+                               .stride = stride};
+    for (uint32_t j = i; j < scan->tiles_count; j++) {
+        const struct tile *column = &scan->tiles[j];
+        bins_of_block(scan, row, column, bins, stride);
+        block.column_people[0] = column->people[0];
+        block.column_people[1] = column->people[1];
+        block.first_column = column->first;
+        if (!visitor->visit(visitor->context, lane, &block))
+            return false;
+    }
+    return !visitor->row_done || visitor->row_done(visitor->context, lane, &block);
+}
+
+static bool scan_lane(void *context, unsigned lane, struct crew_shift *shift) {
+    const struct scan *scan = context;
     size_t stride = scan->images_padded_max;
     uint16_t *bins = malloc(stride * stride * sizeof(*bins));
     bool well = bins != NULL;
     for (uint32_t i = lane; well && i < scan->tiles_count; i += ALL_PAIRS_LANES) {
-        const struct tile *row = &scan->tiles[i];
-        struct pair_block block = {.gallery = scan->gallery,
-                                   .row_people = {row->people[0], row->people[1]},
-                                   .first_row = row->first,
-                                   .bins = bins,
-                                   .stride = stride};
-        for (uint32_t j = i; well && j < scan->tiles_count; j++) {
-            const struct tile *column = &scan->tiles[j];
-            bins_of_block(scan, row, column, bins, stride);
-            block.column_people[0] = column->people[0];
-            block.column_people[1] = column->people[1];
-            block.first_column = column->first;
-            well = visitor->visit(visitor->context, lane, &block);
-        }
-        if (well && visitor->row_done)
-            well = visitor->row_done(visitor->context, lane, &block);
+        well = scan_row(scan, lane, i, bins);
+        if (!crew_goes_on(shift))
+            break;
     }
     free(bins);
     return well;
-}
-
-/* ---- threads ---- */
-
-struct lanes {
-    unsigned count;
-    bool (*work)(void *context, unsigned lane);
-    void *context;
-    atomic_uint next;
-    atomic_bool failed;
-};
-
-static void *run_lanes(void *argument) {
-    struct lanes *lanes = argument;
-    for (unsigned lane; (lane = atomic_fetch_add(&lanes->next, 1)) < lanes->count;)
-        if (!lanes->work(lanes->context, lane))
-            atomic_store(&lanes->failed, true);
-    return NULL;
-}
-
-enum status pair_scan_lanes(unsigned count, unsigned threads,
-                            bool (*work)(void *context, unsigned lane), void *context,
-                            struct error *err) {
-    struct lanes lanes = {.count = count, .work = work, .context = context};
-    pthread_t helpers[THREADS_MAX];
-    unsigned started = 0;
-    if (threads == 0)
-        threads = cpus_granted();
-    /* The calling thread works too; a helper that cannot be started is done without. */
-    for (; started + 1 < threads && started < THREADS_MAX; started++)
-        if (pthread_create(&helpers[started], NULL, run_lanes, &lanes) != 0)
-            break;
-    run_lanes(&lanes);
-    for (unsigned i = 0; i < started; i++)
-        pthread_join(helpers[i], NULL);
-    if (atomic_load(&lanes.failed))
-        return error_set(err, STATUS_INTERNAL, "out of memory");
-    return STATUS_OK;
 }
 
 /* ---- the whole ---- */
@@ -219,12 +185,12 @@ enum status pair_scan_resolution(const struct gallery *gallery, double *per_unit
     return STATUS_OK;
 }
 
-enum status pair_scan(const struct gallery *gallery, double per_unit, unsigned threads,
+enum status pair_scan(const struct gallery *gallery, double per_unit, const struct crew *crew,
                       const struct pair_visitor *visitor, struct error *err) {
     struct scan scan = {.gallery = gallery, .visitor = visitor, .per_unit = per_unit};
     enum status status = lay_out(&scan, err);
     if (status == STATUS_OK)
-        status = pair_scan_lanes(ALL_PAIRS_LANES, threads, scan_lane, &scan, err);
+        status = crew_run(crew, ALL_PAIRS_LANES, scan_lane, &scan, err);
     free(scan.tiles);
     free(scan.rows);
     free(scan.columns);

@@ -29,14 +29,8 @@ enum status pair_scan_resolution(const struct gallery *gallery, double *per_unit
                                  struct error *err);
 
 /* lanes are 0 … ALL_PAIRS_LANES − 1; each gets the same blocks in the same order whatever the
- * number of threads (0: one for each CPU granted). */
-enum status pair_scan(const struct gallery *gallery, double per_unit, unsigned threads,
+ * number of threads. Asks after each row of blocks whether to go on. */
+enum status pair_scan(const struct gallery *gallery, double per_unit, const struct crew *crew,
                       const struct pair_visitor *visitor, struct error *err);
-
-/* Calls work(context, lane) for every lane, spread over the threads. STATUS_INTERNAL when one
- * returns false or none can be started. */
-enum status pair_scan_lanes(unsigned lanes, unsigned threads,
-                            bool (*work)(void *context, unsigned lane), void *context,
-                            struct error *err);
 
 #endif

@@ -36,7 +36,7 @@ static enum status find_threshold(const struct comparing *comparing, struct side
     struct distance_histogram histogram;
     double per_unit;
     enum status status =
-        all_pairs_measure(side->given->calibration, comparing->options->threads, &histogram, err);
+        all_pairs_measure(side->given->calibration, &comparing->options->crew, &histogram, err);
     if (status != STATUS_OK)
         return status;
     uint32_t limit = distance_histogram_threshold(&histogram, comparing->options->fmr);
@@ -91,10 +91,9 @@ static enum status begin_side(const struct comparing *comparing, struct side *si
         status = find_accuracy_threshold(comparing, side, err);
     if (status == STATUS_OK)
         status = decide_list(comparing, side, err);
-    return status == STATUS_OK
-               ? all_pairs_share_out(side->given->evaluation, &bin, 1, comparing->options->threads,
-                                     &side->shares, err)
-               : status;
+    return status == STATUS_OK ? all_pairs_share_out(side->given->evaluation, &bin, 1,
+                                                     &comparing->options->crew, &side->shares, err)
+                               : status;
 }
 
 /* The candidate once more, at the largest threshold that keeps `fmr` on the evaluation people, but
@@ -104,7 +103,7 @@ static enum status begin_held(struct comparing *comparing, double fmr, struct er
     const struct comparison_rates *own = comparing->candidate.rates;
     struct distance_histogram histogram;
     enum status status =
-        all_pairs_measure(side->given->evaluation, comparing->options->threads, &histogram, err);
+        all_pairs_measure(side->given->evaluation, &comparing->options->crew, &histogram, err);
     if (status != STATUS_OK)
         return status;
     uint32_t bin = distance_histogram_threshold(&histogram, fmr);
@@ -113,10 +112,9 @@ static enum status begin_held(struct comparing *comparing, double fmr, struct er
     side->rates->accuracy_threshold = own->accuracy_threshold;
     distance_histogram_release(&histogram);
     status = decide_list(comparing, side, err);
-    return status == STATUS_OK
-               ? all_pairs_share_out(side->given->evaluation, &bin, 1, comparing->options->threads,
-                                     &side->shares, err)
-               : status;
+    return status == STATUS_OK ? all_pairs_share_out(side->given->evaluation, &bin, 1,
+                                                     &comparing->options->crew, &side->shares, err)
+                               : status;
 }
 
 static void end_side(struct side *side) {
@@ -229,6 +227,10 @@ static enum status resample(const struct comparing *comparing, struct comparison
         while (!measure_each(comparing, &drawn, difference));
         for (int d = 0; d < DIFFERENCES; d++)
             values[(size_t)d * replicates + i] = difference[d];
+        if (!go_on_ask(&comparing->options->crew.go_on)) {
+            free(values);
+            return error_set(err, STATUS_DRAINING, "stopped");
+        }
     }
     for (int d = 0; d < DIFFERENCES; d++)
         differences[d]->interval = interval_of_confidence(values + (size_t)d * replicates,

@@ -20,6 +20,7 @@
 #ifndef FACEPAIR_MODEL_FINETUNE_COMPARISON_H
 #define FACEPAIR_MODEL_FINETUNE_COMPARISON_H
 
+#include "model/crew.h"
 #include "model/finetune/pair_list.h"
 #include "model/interval.h"
 #include "model/json.h"
@@ -33,7 +34,7 @@ struct comparison_options {
     double fmr; /* the operating rate */
     uint32_t candidates, replicates;
     uint64_t seed;
-    unsigned threads;
+    struct crew crew;
 };
 
 struct comparison_rates {
@@ -56,7 +57,7 @@ struct comparison {
 };
 
 /* Both sides' galleries have the same people and photographs. STATUS_INVALID_FIELD: too few
- * (all_pairs_measure). */
+ * (all_pairs_measure). Asks after each replicate whether to go on: STATUS_DRAINING (go_on.h). */
 enum status comparison_measure(const struct comparison_side *base,
                                const struct comparison_side *candidate,
                                const struct comparison_options *options,

@@ -68,6 +68,10 @@ struct go_on run_go_on(struct run *run) {
     return (struct go_on){goes_on, run};
 }
 
+struct crew run_crew(struct run *run) {
+    return (struct crew){run->threads, run_go_on(run)};
+}
+
 struct photographs_options run_photographs(struct run *run) {
     static const enum face_choice FACES[] = {[FINETUNE_FACE_LARGEST] = FACE_LARGEST,
                                              [FINETUNE_FACE_ONLY] = FACE_ONLY,

@@ -172,7 +172,7 @@ static enum status embed_old(struct candidate *candidate, struct error *err) {
  * without, and cannot be better. */
 static enum status fit(struct candidate *candidate, struct error *err) {
     const struct bootstrap_options bootstrap = {
-        BOOTSTRAP_REPLICATES, candidate->run->spec->hyperparameters.seed, candidate->run->threads};
+        BOOTSTRAP_REPLICATES, candidate->run->spec->hyperparameters.seed, run_crew(candidate->run)};
     struct error cause;
     enum status status = gallery_fit_people(&candidate->calibration[NEW].gallery, &bootstrap,
                                             &candidate->fit, &cause);
@@ -210,7 +210,7 @@ static enum status compare(struct candidate *candidate, struct error *err) {
         .replicates = replicates < COMPARISON_REPLICATES_MAX ? (uint32_t)replicates
                                                              : COMPARISON_REPLICATES_MAX,
         .seed = run->spec->hyperparameters.seed,
-        .threads = run->threads};
+        .crew = run_crew(candidate->run)};
     candidate->sides[OLD] =
         (struct comparison_side){old->name, old->version, &candidate->calibration[OLD].gallery,
                                  &candidate->evaluation[OLD].gallery};
@@ -246,7 +246,7 @@ static enum status measure(struct candidate *candidate, struct error *err) {
     complete_card(candidate);
     const struct evaluation_gallery_options options = {
         .threshold = fmax(candidate->comparison.candidate.threshold, 1e-9),
-        .bootstrap = {BOOTSTRAP_REPLICATES, candidate->options.seed, candidate->run->threads}};
+        .bootstrap = {BOOTSTRAP_REPLICATES, candidate->options.seed, run_crew(candidate->run)}};
     return evaluation_gallery_measure(&candidate->evaluation[NEW].gallery, &candidate->version.card,
                                       NULL, &options, &candidate->measured, err);
 }

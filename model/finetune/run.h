@@ -2,6 +2,7 @@
 #ifndef FACEPAIR_MODEL_FINETUNE_RUN_H
 #define FACEPAIR_MODEL_FINETUNE_RUN_H
 
+#include "model/crew.h"
 #include "model/finetune/course.h"
 #include "model/finetune/parts.h"
 #include "model/finetune/source.h"
@@ -33,6 +34,7 @@ void run_log(const struct run *run, const char *format, ...) __attribute__((form
 /* Goes on until something else is wished. A phase that ends by it with STATUS_DRAINING ends the run
  * as it was wished. */
 struct go_on run_go_on(struct run *run);
+struct crew run_crew(struct run *run);
 /* How photographs are prepared: options of model/photographs.h that tell the phase's progress. */
 struct photographs_options run_photographs(struct run *run);
 

@@ -109,7 +109,8 @@ static enum status run_people(const struct measure_place *place, struct calibrat
                               char version[CARD_VERSION_MAX + 1], struct error *err) {
     const struct measure_options *options = &calibrate->options->measured;
     const struct people_gallery *people = &calibrate->people;
-    const struct bootstrap_options bootstrap = {options->replicates, options->seed, place->threads};
+    const struct bootstrap_options bootstrap = {options->replicates, options->seed,
+                                                measure_crew(place)};
     enum status status = embed_people(place, calibrate, err);
     if (status == STATUS_OK)
         status = gallery_fit_people(&people->gallery, &bootstrap, &calibrate->fit, err);

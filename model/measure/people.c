@@ -16,7 +16,7 @@ enum status measure_people_compute(const struct measure_place *place,
                                    struct evaluation_gallery *evaluation, struct error *err) {
     const struct people_gallery_options whose = measure_people_of(options);
     const struct evaluation_gallery_options how = {
-        options->threshold, {options->replicates, options->seed, place->threads}};
+        options->threshold, {options->replicates, options->seed, measure_crew(place)}};
     /* Fitted and reported never on the same people. */
     enum status status =
         version_people_refuse(place, VERSION_CALIBRATION_PEOPLE, &people->people, err);

@@ -2,7 +2,7 @@
 #ifndef FACEPAIR_MODEL_MEASURE_PLACE_H
 #define FACEPAIR_MODEL_MEASURE_PLACE_H
 
-#include "model/go_on.h"
+#include "model/crew.h"
 #include "model/model_version.h"
 
 struct measure_place {
@@ -14,5 +14,9 @@ struct measure_place {
     void *context;
     struct go_on go_on;
 };
+
+static inline struct crew measure_crew(const struct measure_place *place) {
+    return (struct crew){place->threads, place->go_on};
+}
 
 #endif

@@ -67,14 +67,16 @@ int main(int argc, char **argv) {
     struct error err;
     static struct error_rates rates;
     const struct error_rates_extra none = {0};
-    const struct bootstrap_options options = {BOOTSTRAP_REPLICATES, 1,
-                                              argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 0};
+    const struct bootstrap_options options = {
+        BOOTSTRAP_REPLICATES,
+        1,
+        {argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 0, {NULL, NULL}}};
     if (gallery_create(PEOPLE, IMAGES, LENGTH, &gallery, &err) != STATUS_OK)
         return 1;
     fill(&gallery);
     printf("%u images of %u people\n", gallery_images(&gallery), gallery.people);
     struct stopwatch whole = start(), part = start();
-    if (all_pairs_measure(&gallery, options.threads, &histogram, &err) != STATUS_OK)
+    if (all_pairs_measure(&gallery, &options.crew, &histogram, &err) != STATUS_OK)
         return 1;
     stop(&part, "distances of all pairs");
     part = start();

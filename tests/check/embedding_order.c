@@ -151,7 +151,7 @@ static enum status measure(const struct way *way, const struct gallery *from, st
     if (status == STATUS_OK && way->l2_last)
         normalise(to);
     if (status == STATUS_OK)
-        status = all_pairs_measure(to, 0, &histogram, err);
+        status = all_pairs_measure(to, &(struct crew){.threads = 0}, &histogram, err);
     if (status != STATUS_OK)
         return status;
     for (int i = 0; i < RATES; i++)

@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     group(&people, &gallery);
-    const struct evaluation_gallery_options options = {0.6, {1024, 1, 0}};
+    const struct evaluation_gallery_options options = {0.6, {1024, 1, {.threads = 0}}};
     if (evaluation_gallery_measure(&gallery, &card, &people, &options, &evaluation, &err) !=
         STATUS_OK) {
         fprintf(stderr, "%s\n", err.detail);

@@ -30,7 +30,7 @@ static enum status measure_half(const struct gallery *gallery, const uint32_t *o
     enum status status = gallery_select(gallery, order, count, &half, err);
     if (status != STATUS_OK)
         return status;
-    status = all_pairs_measure(&half, 0, histogram, err);
+    status = all_pairs_measure(&half, &(struct crew){.threads = 0}, histogram, err);
     gallery_release(&half);
     return status;
 }

@@ -328,6 +328,17 @@ static void a_pause_while_it_is_prepared_or_compared_changes_nothing(void **stat
     job_end(&paused);
 }
 
+/* ---- signs of life ---- */
+
+static void each_replicate_of_the_comparison_is_a_sign_of_life(void **state) {
+    (void)state;
+    struct job job;
+    job_begin(&job);
+    run_whole(&job);
+    assert_true(job.wishes[FINETUNE_EVALUATING] >= 2000); /* replicates */
+    job_end(&job);
+}
+
 /* The job of a folder, as a process of its own. */
 static int run_process(const char *folder) {
     struct job job = {.phase = FINETUNE_PREPARING};
@@ -573,6 +584,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_job_that_is_stopped_begins_again_at_its_checkpoint),
         cmocka_unit_test(a_pause_while_the_loss_is_measured_changes_nothing),
         cmocka_unit_test(a_pause_while_it_is_prepared_or_compared_changes_nothing),
+        cmocka_unit_test(each_replicate_of_the_comparison_is_a_sign_of_life),
         cmocka_unit_test(a_job_that_is_killed_again_and_again_gives_the_same_version_once),
         cmocka_unit_test(a_finished_job_is_continued_by_a_new_one),
         cmocka_unit_test(a_calibration_of_its_version_is_not_taken_for_it),

@@ -10,11 +10,13 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/asked.h"
 #include "tests/unit/random_gallery.h"
 
 /* Tiles are cut at 32 images: one person alone exceeds a tile, others share one. */
 static const uint32_t IMAGES[] = {1, 3, 70, 2, 1, 1, 8, 30, 5, 1, 2, 33, 1, 4};
 enum { PEOPLE = sizeof(IMAGES) / sizeof(IMAGES[0]), LENGTH = 19 };
+static const struct crew ALONE = {.threads = 1};
 
 static double distance(const struct gallery *gallery, uint32_t i, uint32_t j) {
     double sum = 0;
@@ -67,7 +69,8 @@ static double sum_to(const double *bins, size_t end) {
 static void measure(const struct gallery *gallery, unsigned threads,
                     struct distance_histogram *histogram) {
     struct error err;
-    assert_int_equal(all_pairs_measure(gallery, threads, histogram, &err), STATUS_OK);
+    const struct crew crew = {.threads = threads};
+    assert_int_equal(all_pairs_measure(gallery, &crew, histogram, &err), STATUS_OK);
 }
 
 static void every_pair_of_people_counts_one_whatever_their_images(void **state) {
@@ -153,7 +156,7 @@ static void the_farthest_pair_has_a_bin(void **state) {
 static void refuses(const struct gallery *gallery) {
     struct distance_histogram histogram;
     struct error err = {""};
-    assert_int_equal(all_pairs_measure(gallery, 1, &histogram, &err), STATUS_INVALID_FIELD);
+    assert_int_equal(all_pairs_measure(gallery, &ALONE, &histogram, &err), STATUS_INVALID_FIELD);
     assert_string_not_equal(err.detail, "");
 }
 
@@ -213,7 +216,8 @@ static void shares_tell_whose_pairs_each_threshold_accepts(void **state) {
     random_gallery(IMAGES, PEOPLE, LENGTH, 0.4, 1, &gallery);
     measure(&gallery, 1, &histogram);
     uint32_t thresholds[] = {2000, 6000, 9000, 12000, 16000};
-    assert_int_equal(all_pairs_share_out(&gallery, thresholds, 5, 3, &shares, &err), STATUS_OK);
+    const struct crew crew = {.threads = 3};
+    assert_int_equal(all_pairs_share_out(&gallery, thresholds, 5, &crew, &shares, &err), STATUS_OK);
     assert_int_equal(shares.people, PEOPLE);
     for (uint32_t t = 0; t < 5; t++) {
         double limit = thresholds[t] / histogram.per_unit;
@@ -227,6 +231,47 @@ static void shares_tell_whose_pairs_each_threshold_accepts(void **state) {
     }
     all_pairs_shares_release(&shares);
     distance_histogram_release(&histogram);
+    gallery_release(&gallery);
+}
+
+/* More rows of blocks than lanes: 100 people of 32 images, a row each. */
+static void every_row_of_blocks_is_a_sign_of_life(void **state) {
+    (void)state;
+    enum { MANY = 100 };
+    uint32_t images[MANY];
+    for (uint32_t person = 0; person < MANY; person++)
+        images[person] = 32;
+    struct gallery gallery;
+    struct distance_histogram histogram;
+    random_gallery(images, MANY, 2, 0.4, 1, &gallery);
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        struct asked asked = {0};
+        const struct crew crew = {threads, asked_go_on(&asked)};
+        assert_int_equal(all_pairs_measure(&gallery, &crew, &histogram, NULL), STATUS_OK);
+        assert_true(asked.times >= MANY);
+        distance_histogram_release(&histogram);
+    }
+    gallery_release(&gallery);
+}
+
+static void a_scan_that_is_not_to_go_on_ends_at_its_next_row(void **state) {
+    (void)state;
+    struct gallery gallery;
+    struct error err;
+    struct distance_histogram histogram;
+    struct all_pairs_shares shares;
+    static const uint32_t threshold = 9000;
+    random_gallery(IMAGES, PEOPLE, LENGTH, 0.4, 1, &gallery);
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        struct asked asked = {.ends_at = 2};
+        const struct crew crew = {threads, asked_go_on(&asked)};
+        assert_int_equal(all_pairs_measure(&gallery, &crew, &histogram, &err), STATUS_DRAINING);
+        assert_int_equal(asked.times, 2); /* nobody is asked again */
+        asked.times = 0;
+        assert_int_equal(all_pairs_share_out(&gallery, &threshold, 1, &crew, &shares, &err),
+                         STATUS_DRAINING);
+        assert_int_equal(asked.times, 2);
+    }
     gallery_release(&gallery);
 }
 
@@ -257,6 +302,8 @@ int main(void) {
         cmocka_unit_test(people_with_one_image_each_are_refused),
         cmocka_unit_test(an_embedding_that_is_not_finite_is_refused),
         cmocka_unit_test(shares_tell_whose_pairs_each_threshold_accepts),
+        cmocka_unit_test(every_row_of_blocks_is_a_sign_of_life),
+        cmocka_unit_test(a_scan_that_is_not_to_go_on_ends_at_its_next_row),
         cmocka_unit_test(a_selection_is_a_gallery_of_its_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,10 +10,12 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/asked.h"
 #include "tests/unit/random_gallery.h"
 
 enum { PEOPLE = 12, LENGTH = 6, REPLICATES = 128 };
 static const uint32_t IMAGES[PEOPLE] = {1, 3, 9, 2, 1, 1, 8, 4, 5, 1, 2, 3};
+static const struct crew ALONE = {.threads = 1};
 
 static double distance(const struct gallery *gallery, uint32_t i, uint32_t j) {
     double sum = 0;
@@ -54,13 +56,14 @@ static void rates_of_resample(const struct gallery *gallery, const unsigned *tim
 static void share_out(const struct gallery *gallery, const uint32_t *thresholds, uint32_t count,
                       struct all_pairs_shares *shares) {
     struct error err;
-    assert_int_equal(all_pairs_share_out(gallery, thresholds, count, 1, shares, &err), STATUS_OK);
+    assert_int_equal(all_pairs_share_out(gallery, thresholds, count, &ALONE, shares, &err),
+                     STATUS_OK);
 }
 
 static double resolution_of(const struct gallery *gallery) {
     struct distance_histogram histogram;
     struct error err;
-    assert_int_equal(all_pairs_measure(gallery, 1, &histogram, &err), STATUS_OK);
+    assert_int_equal(all_pairs_measure(gallery, &ALONE, &histogram, &err), STATUS_OK);
     double per_unit = histogram.per_unit;
     distance_histogram_release(&histogram);
     return per_unit;
@@ -76,7 +79,7 @@ static void someone_drawn_k_times_weighs_k_in_each_of_their_pairs(void **state) 
     double per_unit = resolution_of(&gallery);
     share_out(&gallery, thresholds, 2, &shares);
     struct interval fmr[2], fnmr[2];
-    const struct bootstrap_options options = {REPLICATES, 99, 2};
+    const struct bootstrap_options options = {REPLICATES, 99, {.threads = 2}};
     assert_int_equal(bootstrap_people(&shares, &options, fmr, fnmr, &err), STATUS_OK);
     for (unsigned t = 0; t < 2; t++) {
         double accepted[REPLICATES], refused[REPLICATES];
@@ -111,7 +114,7 @@ static void the_interval_does_not_depend_on_the_number_of_threads(void **state) 
     share_out(&gallery, &threshold, 1, &shares);
     struct interval fmr[2], fnmr[2];
     for (unsigned i = 0; i < 2; i++) {
-        const struct bootstrap_options options = {1000, 1, i == 0 ? 1 : 7};
+        const struct bootstrap_options options = {1000, 1, {.threads = i == 0 ? 1 : 7}};
         assert_int_equal(bootstrap_people(&shares, &options, &fmr[i], &fnmr[i], &err), STATUS_OK);
     }
     assert_memory_equal(&fmr[0], &fmr[1], sizeof(fmr[0]));
@@ -130,7 +133,7 @@ static void rates_without_any_event_are_bounded_by_the_rule_of_three(void **stat
     static const uint32_t thresholds[] = {800, DISTANCE_BINS};
     share_out(&gallery, thresholds, 2, &shares);
     struct interval fmr[2], fnmr[2];
-    const struct bootstrap_options options = {REPLICATES, 1, 1};
+    const struct bootstrap_options options = {REPLICATES, 1, ALONE};
     assert_int_equal(bootstrap_people(&shares, &options, fmr, fnmr, &err), STATUS_OK);
     assert_true(fmr[0].low == 0 && fabs(fmr[0].high - 3.0 / 6) < 1e-12);
     assert_true(fnmr[0].low == 0 && fabs(fnmr[0].high - 3.0 / 8) < 1e-12);
@@ -150,9 +153,48 @@ static void two_people_still_give_an_interval(void **state) {
     static const uint32_t threshold = DISTANCE_BINS;
     share_out(&gallery, &threshold, 1, &shares);
     struct interval fmr, fnmr;
-    const struct bootstrap_options options = {REPLICATES, 1, 1};
+    const struct bootstrap_options options = {REPLICATES, 1, ALONE};
     assert_int_equal(bootstrap_people(&shares, &options, &fmr, &fnmr, &err), STATUS_OK);
     assert_true(fmr.low == 1 && fmr.high == 1);
+    all_pairs_shares_release(&shares);
+    gallery_release(&gallery);
+}
+
+/* 64 replicates are a group; the intervals at each threshold are sorted out of all of them. */
+static void every_group_of_replicates_and_every_interval_is_a_sign_of_life(void **state) {
+    (void)state;
+    struct gallery gallery;
+    struct all_pairs_shares shares;
+    random_gallery(IMAGES, PEOPLE, LENGTH, 0.7, 5, &gallery);
+    static const uint32_t thresholds[] = {8000, 12000};
+    share_out(&gallery, thresholds, 2, &shares);
+    struct interval fmr[2], fnmr[2];
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        struct asked asked = {0};
+        const struct bootstrap_options options = {
+            10 * REPLICATES, 1, {threads, asked_go_on(&asked)}};
+        assert_int_equal(bootstrap_people(&shares, &options, fmr, fnmr, NULL), STATUS_OK);
+        assert_int_equal(asked.times, 10 * REPLICATES / 64 + 2);
+    }
+    all_pairs_shares_release(&shares);
+    gallery_release(&gallery);
+}
+
+static void a_bootstrap_that_is_not_to_go_on_ends(void **state) {
+    (void)state;
+    struct gallery gallery;
+    struct all_pairs_shares shares;
+    struct error err;
+    random_gallery(IMAGES, PEOPLE, LENGTH, 0.7, 5, &gallery);
+    static const uint32_t threshold = 8000;
+    share_out(&gallery, &threshold, 1, &shares);
+    struct interval fmr, fnmr;
+    for (uint64_t at = 1; at <= REPLICATES / 64 + 1; at++) {
+        struct asked asked = {.ends_at = at};
+        const struct bootstrap_options options = {REPLICATES, 1, {2, asked_go_on(&asked)}};
+        assert_int_equal(bootstrap_people(&shares, &options, &fmr, &fnmr, &err), STATUS_DRAINING);
+        assert_int_equal(asked.times, at);
+    }
     all_pairs_shares_release(&shares);
     gallery_release(&gallery);
 }
@@ -163,6 +205,8 @@ int main(void) {
         cmocka_unit_test(the_interval_does_not_depend_on_the_number_of_threads),
         cmocka_unit_test(rates_without_any_event_are_bounded_by_the_rule_of_three),
         cmocka_unit_test(two_people_still_give_an_interval),
+        cmocka_unit_test(every_group_of_replicates_and_every_interval_is_a_sign_of_life),
+        cmocka_unit_test(a_bootstrap_that_is_not_to_go_on_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

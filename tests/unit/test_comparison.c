@@ -1,4 +1,5 @@
 /* Two versions on the same people: thresholds, accuracies, differences and how sure they are. */
+#include "tests/unit/asked.h"
 #include "tests/unit/folder.h"
 
 #include "model/decision.h"
@@ -36,20 +37,47 @@ static struct gallery people(uint64_t seed, double noise) {
     return gallery;
 }
 
-static struct comparison compared(double base_noise, double candidate_noise, uint32_t candidates) {
+enum { REPLICATES = 1000 };
+
+static enum status compare(double base_noise, double candidate_noise, uint32_t candidates,
+                           struct asked *asked, struct comparison *comparison, struct error *err) {
     struct gallery galleries[4] = {people(1, base_noise), people(2, base_noise),
                                    people(1, candidate_noise), people(2, candidate_noise)};
     const struct comparison_side base = {"net", "1", &galleries[0], &galleries[1]};
     const struct comparison_side candidate = {"net", "2", &galleries[2], &galleries[3]};
-    const struct comparison_options options = {
-        .fmr = 0.01, .candidates = candidates, .replicates = 1000, .seed = 1, .threads = 1};
-    struct comparison comparison;
-    struct error err;
-    if (comparison_measure(&base, &candidate, &options, &comparison, &err) != STATUS_OK)
-        fail_msg("%s", err.detail);
+    const struct comparison_options options = {.fmr = 0.01,
+                                               .candidates = candidates,
+                                               .replicates = REPLICATES,
+                                               .seed = 1,
+                                               .crew = {1, asked_go_on(asked)}};
+    enum status status = comparison_measure(&base, &candidate, &options, comparison, err);
     for (int i = 0; i < 4; i++)
         gallery_release(&galleries[i]);
+    return status;
+}
+
+static struct comparison compared(double base_noise, double candidate_noise, uint32_t candidates) {
+    struct comparison comparison;
+    struct asked asked = {0};
+    struct error err;
+    if (compare(base_noise, candidate_noise, candidates, &asked, &comparison, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
     return comparison;
+}
+
+static void every_replicate_is_a_sign_of_life(void **state) {
+    (void)state;
+    struct comparison comparison;
+    struct asked asked = {0};
+    assert_int_equal(compare(0.6, 0.4, 1, &asked, &comparison, NULL), STATUS_OK);
+    assert_true(asked.times >= REPLICATES);
+    const uint64_t whole = asked.times;
+    for (uint64_t left = 0; left < whole; left += 97) {
+        asked = (struct asked){.ends_at = whole - left};
+        assert_int_equal(compare(0.6, 0.4, 1, &asked, &comparison, NULL), STATUS_DRAINING);
+        assert_int_equal(asked.times, whole - left);
+        assert_false(comparison.better);
+    }
 }
 
 static void less_noise_is_better_and_the_interval_tells(void **state) {
@@ -229,6 +257,7 @@ int main(void) {
         cmocka_unit_test(a_longer_ruler_changes_nothing),
         cmocka_unit_test(distances_that_tell_nothing_cost_ln_2_and_perfect_ones_next_to_nothing),
         cmocka_unit_test(a_course_reads_as_it_was_written),
+        cmocka_unit_test(every_replicate_is_a_sign_of_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,8 +158,8 @@ static void a_gallery_has_operating_points_with_intervals_around_their_rates(voi
     struct error err;
     struct operating_point points[OPERATING_POINTS_MAX];
     random_gallery(images, PEOPLE, 8, 0.5, 1, &gallery);
-    assert_int_equal(all_pairs_measure(&gallery, 2, &histogram, &err), STATUS_OK);
-    const struct bootstrap_options options = {256, 1, 2};
+    const struct bootstrap_options options = {256, 1, {.threads = 2}};
+    assert_int_equal(all_pairs_measure(&gallery, &options.crew, &histogram, &err), STATUS_OK);
     assert_int_equal(error_rates_of_gallery(&gallery, &histogram, &options, &NONE, &rates, &err),
                      STATUS_OK);
     for (size_t i = 1; i < rates.count; i++) { /* the bounds go the way of the rates */
