@@ -152,7 +152,7 @@ static uint32_t identities_of(const struct run *run) {
     return count;
 }
 
-static enum status begin_training(const struct run *run, struct network_train **train,
+static enum status begin_training(struct run *run, struct network_train **train,
                                   struct error *err) {
     static const enum network_train_loss LOSSES[] = {
         [FINETUNE_CONTRASTIVE] = NETWORK_TRAIN_CONTRASTIVE,
@@ -170,6 +170,7 @@ static enum status begin_training(const struct run *run, struct network_train **
     options.seed = p->seed;
     options.learning_rate = p->learning_rate;
     options.identities = identities_of(run);
+    options.go_on = run_go_on(run);
     return network_train_begin(&run->base.version->card, run->base.weights, &options, train, err);
 }
 

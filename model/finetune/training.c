@@ -141,19 +141,34 @@ static enum status run_batches(struct training *training, enum finetune_wish *wi
         if (*wish != FINETUNE_GO_ON)
             return STATUS_OK;
         status = step(training, course->batches_done, err);
+        if (status == STATUS_DRAINING) { /* it was not taken: what is wished is asked again */
+            status = STATUS_OK;
+            continue;
+        }
         course->batches_done++;
         tell_progress(training);
     }
     return status;
 }
 
+/* *wish: why the loss was not measured. */
+static enum status validate(struct training *training, double *loss, enum finetune_wish *wish,
+                            struct error *err) {
+    enum status status;
+    do {
+        *wish = wish_of(training);
+        if (*wish != FINETUNE_GO_ON)
+            return STATUS_OK;
+        status = validation_measure(&training->validation, training->train, loss, err);
+    } while (status == STATUS_DRAINING);
+    return status;
+}
+
 /* Notes what the epoch has given; *best: nothing was better before it. */
-static enum status end_epoch(struct training *training, bool *best, struct error *err) {
+static enum status end_epoch(struct training *training, double loss, bool *best,
+                             struct error *err) {
     struct course *course = training->course;
-    double loss, rate = course->plateau.learning_rate;
-    enum status status = validation_measure(&training->validation, training->train, &loss, err);
-    if (status != STATUS_OK)
-        return status;
+    double rate = course->plateau.learning_rate;
     /* The first epoch is the best so far even where its loss is no number. */
     *best = course->best_epoch == 0 || loss < course->best_loss;
     if (*best) {
@@ -177,15 +192,18 @@ static enum status end_epoch(struct training *training, bool *best, struct error
 static enum status run_epoch(struct training *training, enum finetune_wish *wish,
                              struct error *err) {
     struct random_generator generator = training->course->generator;
+    double loss = 0;
     bool best;
     enum status status = make_plan(training, &generator, err);
     if (status == STATUS_OK)
         status = run_batches(training, wish, err);
+    if (status == STATUS_OK && *wish == FINETUNE_GO_ON)
+        status = validate(training, &loss, wish, err);
     if (status != STATUS_OK || *wish == FINETUNE_STOP)
         return status;
     if (*wish == FINETUNE_PAUSE)
         return keep(training, false, err);
-    status = end_epoch(training, &best, err);
+    status = end_epoch(training, loss, &best, err);
     if (status != STATUS_OK)
         return status;
     training->course->generator = generator;

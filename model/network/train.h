@@ -57,6 +57,7 @@
 #define FACEPAIR_MODEL_NETWORK_TRAIN_H
 
 #include "model/card.h"
+#include "model/go_on.h"
 #include "server/status.h"
 
 #ifdef __cplusplus
@@ -96,6 +97,9 @@ struct network_train_options {
     double average;
     /* How much of what was learned is shown: above 0, at most 1. See network_train_step. */
     double blend;
+    /* Asked after each batch of NETWORK_TRAIN_FIXED_BATCH and each shard, forward and back. A call
+     * that it ends returns STATUS_DRAINING; a step is then not taken. */
+    struct go_on go_on;
 };
 /* The last block, a margin of 1 and the rate 0.001, as the network that this service was asked for
  * was trained; the rest are Adam's own and, for a margin softmax, both papers' scale. */

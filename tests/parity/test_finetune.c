@@ -32,6 +32,7 @@ struct job {
     struct finetune_epoch epochs[FINETUNE_EPOCHS_MAX];
     uint32_t epochs_count, checkpoints;
     enum finetune_phase phase;
+    uint64_t steps;
     uint64_t wishes[PHASES];                    /* asked in each phase */
     uint64_t epoch_wishes[FINETUNE_EPOCHS_MAX]; /* of RUNNING, when an epoch was told */
     /* From the wish with this number of a phase on; 0: never. */
@@ -52,6 +53,8 @@ static void on_epoch(void *context, const struct finetune_epoch *epoch) {
 static void on_progress(void *context, const struct finetune_progress *progress) {
     struct job *job = context;
     job->phase = progress->phase;
+    if (progress->phase == FINETUNE_RUNNING)
+        job->steps = progress->step;
 }
 
 static void on_checkpoint(void *context, const struct finetune_checkpoint *checkpoint) {
@@ -313,6 +316,24 @@ static void a_pause_while_the_loss_is_measured_changes_nothing(void **state) {
     job_end(&paused);
 }
 
+/* The first wishes of a margin softmax are those of where its columns begin. */
+static void a_pause_while_the_columns_are_found_changes_nothing(void **state) {
+    (void)state;
+    struct job jobs[2];
+    for (int i = 0; i < 2; i++) {
+        job_begin(&jobs[i]);
+        jobs[i].spec.hyperparameters.loss = FINETUNE_COSFACE;
+        jobs[i].spec.hyperparameters.margin = finetune_default_margin(FINETUNE_COSFACE);
+    }
+    run_whole(&jobs[0]);
+    run_until(&jobs[1], FINETUNE_PAUSE, FINETUNE_RUNNING, 5);
+    assert_int_equal(jobs[1].checkpoints, 0);
+    run_whole(&jobs[1]);
+    assert_same(&jobs[0], &jobs[1], "2");
+    job_end(&jobs[0]);
+    job_end(&jobs[1]);
+}
+
 static void a_pause_while_it_is_prepared_or_compared_changes_nothing(void **state) {
     (void)state;
     struct job whole, paused;
@@ -330,11 +351,24 @@ static void a_pause_while_it_is_prepared_or_compared_changes_nothing(void **stat
 
 /* ---- signs of life ---- */
 
-static void each_replicate_of_the_comparison_is_a_sign_of_life(void **state) {
+/* Eight views of a photograph are eight rows to freeze, 16 at a time. */
+static void each_batch_of_views_is_a_sign_of_life(void **state) {
+    (void)state;
+    enum { VIEWS = 8 };
+    struct job job;
+    job_begin(&job);
+    job.spec.hyperparameters.augment.views = VIEWS;
+    run_until(&job, FINETUNE_STOP, FINETUNE_RUNNING, 1);
+    assert_true(job.wishes[FINETUNE_PREPARING] >= PEOPLE * IMAGES / 2 * VIEWS / 16);
+    job_end(&job);
+}
+
+static void each_piece_of_a_step_and_of_the_comparison_is_a_sign_of_life(void **state) {
     (void)state;
     struct job job;
     job_begin(&job);
     run_whole(&job);
+    assert_true(job.wishes[FINETUNE_RUNNING] >= 4 * job.steps);
     assert_true(job.wishes[FINETUNE_EVALUATING] >= 2000); /* replicates */
     job_end(&job);
 }
@@ -583,8 +617,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_job_that_is_paused_again_and_again_gives_the_same),
         cmocka_unit_test(a_job_that_is_stopped_begins_again_at_its_checkpoint),
         cmocka_unit_test(a_pause_while_the_loss_is_measured_changes_nothing),
+        cmocka_unit_test(a_pause_while_the_columns_are_found_changes_nothing),
         cmocka_unit_test(a_pause_while_it_is_prepared_or_compared_changes_nothing),
-        cmocka_unit_test(each_replicate_of_the_comparison_is_a_sign_of_life),
+        cmocka_unit_test(each_batch_of_views_is_a_sign_of_life),
+        cmocka_unit_test(each_piece_of_a_step_and_of_the_comparison_is_a_sign_of_life),
         cmocka_unit_test(a_job_that_is_killed_again_and_again_gives_the_same_version_once),
         cmocka_unit_test(a_finished_job_is_continued_by_a_new_one),
         cmocka_unit_test(a_calibration_of_its_version_is_not_taken_for_it),

@@ -47,16 +47,25 @@ struct sharing {
     const std::function<void(size_t)> &work;
     size_t count;
     unsigned members;
+    const struct go_on &go_on;
     at::ThreadLocalState modes;
     std::atomic<size_t> next = 0;
-    std::mutex lock;
+    std::mutex lock;           /* of what follows, and while it is asked */
+    bool ended = false;        /* it is not asked again */
     std::exception_ptr thrown; /* the first */
 };
+
+void ask(sharing &sharing) {
+    std::lock_guard held(sharing.lock);
+    sharing.ended = sharing.ended || !go_on_ask(&sharing.go_on);
+    if (sharing.ended)
+        throw shards_ended();
+}
 
 void take_shards(sharing &sharing) {
     at::ThreadLocalStateGuard modes(sharing.modes);
     at::set_num_threads(1);
-    for (size_t shard; (shard = sharing.next++) < sharing.count;)
+    for (size_t shard; (shard = sharing.next++) < sharing.count; ask(sharing))
         sharing.work(shard);
 }
 
@@ -83,11 +92,17 @@ struct team *create(unsigned threads) {
 
 } // namespace
 
-shard_team::shard_team(unsigned given) : team(create(given), team_destroy), threads(given) {}
+shard_team::shard_team(unsigned given, const struct go_on &asked)
+    : team(create(given), team_destroy), threads(given), go_on(asked) {}
 
 void shard_team::run(size_t count, const std::function<void(size_t)> &work) {
-    sharing sharing{
-        .work = work, .count = count, .members = threads, .modes = {}, .lock = {}, .thrown = {}};
+    sharing sharing{.work = work,
+                    .count = count,
+                    .members = threads,
+                    .go_on = go_on,
+                    .modes = {},
+                    .lock = {},
+                    .thrown = {}};
     team_run(team.get(), threads, take_part, &sharing);
     if (sharing.thrown)
         std::rethrow_exception(sharing.thrown);

@@ -13,6 +13,8 @@
 #ifndef FACEPAIR_MODEL_NETWORK_TORCH_SHARDS_H
 #define FACEPAIR_MODEL_NETWORK_TORCH_SHARDS_H
 
+#include "model/go_on.h"
+
 extern "C" {
 #include "model/network/team.h"
 }
@@ -23,19 +25,24 @@ extern "C" {
 #include <mutex>
 #include <vector>
 
+/* Thrown where it is not to go on. */
+struct shards_ended {};
+
 class shard_team {
   public:
     /* threads: at least 1. Throws when they cannot be had. */
-    explicit shard_team(unsigned threads);
+    shard_team(unsigned threads, const struct go_on &go_on);
 
     /* work(shard) for each shard below count, each once, whole on one thread, in libtorch's modes
      * of the caller's thread (gradients, inference). Returns when all are done; what one of them
-     * threw is thrown on, and those not begun are left out. One caller at a time. */
+     * threw is thrown on, and those not begun are left out. After each it is asked whether to go
+     * on. One caller at a time. */
     void run(size_t count, const std::function<void(size_t)> &work);
 
   private:
     std::unique_ptr<struct team, void (*)(struct team *)> team;
     unsigned threads;
+    struct go_on go_on;
 };
 
 /* Sums of what each shard gives, in the shards' order, whoever is done first. */

@@ -17,6 +17,18 @@
 
 namespace {
 
+/* As guarded; STATUS_DRAINING where the shards were ended. */
+template <typename function>
+enum status guarded_shards(const char *subject, struct error *err, function &&body) noexcept {
+    return guarded(subject, err, [&] {
+        try {
+            return body();
+        } catch (const shards_ended &) {
+            return error_set(err, STATUS_DRAINING, "stopped");
+        }
+    });
+}
+
 /* ---- what is refused ---- */
 
 /* A shard is short enough that a thread which waits for the last one waits little, and long enough
@@ -253,7 +265,7 @@ void run_fixed(struct network_train &train, const float *in, size_t n, size_t fi
 
 enum status run_frozen(const char *subject, struct network_train &train, const float *in, size_t n,
                        size_t first, size_t end, float *out, struct error *err) {
-    return guarded(subject, err, [&] {
+    return guarded_shards(subject, err, [&] {
         c10::InferenceMode inference;
         runtime_enter_thread();
         with_shown_weights shown(train);
@@ -301,17 +313,18 @@ enum status begin(const struct card &card, const char *weights_path,
                            .beta2 = options.beta2,
                            .epsilon = options.epsilon,
                            .average = options.average});
-    *train = new network_train{options,
-                               card.weights_sha256,
-                               std::move(arch),
-                               loaded.parameters(),
-                               trained,
-                               std::move(columns),
-                               std::move(optimiser),
-                               std::move(begun),
-                               device,
-                               cut,
-                               shard_team(device.is_cpu() ? network_runtime_threads() : 1)};
+    *train = new network_train{
+        options,
+        card.weights_sha256,
+        std::move(arch),
+        loaded.parameters(),
+        trained,
+        std::move(columns),
+        std::move(optimiser),
+        std::move(begun),
+        device,
+        cut,
+        shard_team(device.is_cpu() ? network_runtime_threads() : 1, options.go_on)};
     (*train)->options.trainable = nullptr;
     return STATUS_OK;
 }
@@ -355,7 +368,7 @@ extern "C" enum status network_train_step(struct network_train *train,
     enum status status = check_batch(*train, *batch, err);
     if (status != STATUS_OK)
         return status;
-    return guarded("training", err, [&] {
+    return guarded_shards("training", err, [&] {
         runtime_enter_thread();
         *loss = step(*train, *batch);
         return STATUS_OK;
@@ -368,7 +381,7 @@ extern "C" enum status network_train_evaluate(struct network_train *train,
     enum status status = check_batch(*train, *batch, err);
     if (status != STATUS_OK)
         return status;
-    return guarded("evaluation", err, [&] {
+    return guarded_shards("evaluation", err, [&] {
         c10::InferenceMode inference;
         runtime_enter_thread();
         with_shown_weights shown(*train);
