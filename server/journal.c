@@ -49,6 +49,7 @@ struct journal {
     struct lines written;      /* between the two */
     size_t line_written;       /* bytes of the next line that stdout has taken already */
     bool cut_due;              /* more stands behind `end` than was written */
+    bool folder_due;           /* its name is not on disk */
 
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
@@ -240,36 +241,28 @@ static bool rotate(struct journal *journal, struct lines *lines) {
     return true;
 }
 
-/* Nobody else's; an empty one may be this process's own, which it could neither keep nor remove. */
-static int open_new(const char *path) {
-    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    if (fd >= 0 || errno != EEXIST)
-        return fd;
-    struct stat about;
-    fd = open(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size == 0)
-        return fd;
-    if (fd >= 0)
+/* Whoever has opened a new one before it was locked here has it, and keeps its name. */
+static bool make_file(struct journal *journal) {
+    int fd = open(journal->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return false;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int cause = errno;
         close(fd);
-    errno = EEXIST;
-    return -1;
+        errno = cause;
+        return false;
+    }
+    journal->fd = fd;
+    journal->folder_due = true;
+    return true;
 }
 
 static bool has_file(struct journal *journal) {
-    if (journal->fd >= 0)
-        return true;
-    int fd = open_new(journal->path);
-    if (fd < 0)
+    if (journal->fd < 0 && !make_file(journal))
         return false;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && flush_folder(journal->path)) {
-        journal->fd = fd;
-        return true;
-    }
-    int cause = errno;
-    unlink(journal->path);
-    close(fd);
-    errno = cause;
-    return false;
+    if (journal->folder_due)
+        journal->folder_due = !flush_folder(journal->path);
+    return !journal->folder_due;
 }
 
 /* How many of the bytes were written. Whoever shares stdout may have made it non-blocking. */

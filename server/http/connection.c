@@ -70,7 +70,7 @@ static uint64_t waiting_since_us(const struct connection *connection) {
     if (connection->given_up || connection->sent_away)
         return UINT64_MAX;
     if (request && request->phase == PHASE_DROP)
-        return request->head_us;
+        return request->early ? UINT64_MAX : request->refused_us;
     if (request && request->phase != PHASE_HEADER)
         return UINT64_MAX;
     return connection->began_us ? connection->began_us : connection->idle_since_us;
@@ -244,9 +244,12 @@ static bool header_overdue(const struct connection *connection, uint64_t now_us)
                       connection->listener->options.header_ms_max * 1000ull);
 }
 
-/* What the kernel already holds of a request is still read and answered. */
-static void close_where_idle(const struct connection *connection) {
-    if (!connection->request)
+/* What the kernel already holds of a request is still read and answered; one that was accepted a
+ * moment ago has the time of a client who is waited for to say its first. */
+static void close_where_idle(const struct connection *connection, uint64_t now_us) {
+    bool new = !connection->greeted &&
+               !later_than(now_us, connection->listener->drain_us, HTTP_DRAIN_US_MAX);
+    if (!connection->request && !new)
         shutdown(connection->fd, SHUT_RD);
 }
 
@@ -264,7 +267,7 @@ void connection_sweep(struct http_listener *listener, uint64_t now_us) {
         if (is_being_read(connection))
             look_while_read(connection, now_us);
         if (listener->draining)
-            close_where_idle(connection);
+            close_where_idle(connection, now_us);
         bool overdue = connection->request ? request_overdue(connection->request, now_us)
                                            : header_overdue(connection, now_us);
         if (!overdue)
@@ -278,5 +281,5 @@ void connection_sweep(struct http_listener *listener, uint64_t now_us) {
 void connection_close_idle(struct http_listener *listener) {
     struct connection *connection;
     LIST_FOREACH(connection, &listener->connections, entry)
-    close_where_idle(connection);
+    close_where_idle(connection, listener->drain_us);
 }

@@ -94,7 +94,9 @@ struct http_request {
     char boundary[MULTIPART_BOUNDARY_MAX + 1];
     struct buffer json;
     struct multipart *multipart;
-    uint64_t head_us, dropped_us; /* when the header was complete; when dropping began */
+    /* When the header was complete; when it was refused, in PHASE_DROP; since when its end is
+     * waited for HTTP_DROP_US_MAX alone, 0: for as long as it may take. */
+    uint64_t head_us, refused_us, dropped_us;
     /* of a stream: when its last piece was taken, since when it waits for room, and how long it
      * has waited before */
     uint64_t piece_us, full_since_us, full_us;

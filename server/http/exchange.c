@@ -95,12 +95,14 @@ static enum MHD_Result head_arrived(struct http_request *request, const char *ur
         return refuse(request);
     }
     request->phase = PHASE_DROP;
+    request->refused_us = request->head_us;
     return MHD_YES;
 }
 
 static void fail(struct http_request *request, enum status status) {
     request->failure = status;
     request->phase = PHASE_DROP;
+    request->refused_us = clock_monotonic_us();
     body_wipe(request);
     if (request->chunked)
         request->dropped_us = clock_monotonic_us();

@@ -16,11 +16,11 @@
  * the loop would spin. Polls that accept nothing while there is no connection are therefore
  * counted, and after a few the poll rests until the next sweep.
  *
- * Draining: what waits to be accepted is, for the kernel would reset it; then the listening socket
- * is closed, idle connections, and those that fall idle, get
- * SHUT_RD (what the kernel already holds of a request is still read and answered), every answer
- * says Connection: close, and no client is waited for longer than HTTP_DRAIN_US_MAX, with its body
- * or with taking its answer: only the application may take its time.
+ * Draining: what waits to be accepted is, for the kernel would reset it. Then the listening socket
+ * is closed; idle connections, and those that fall idle, get SHUT_RD (what the kernel already holds
+ * of a request is still read and answered); every answer says Connection: close; and no client is
+ * waited for longer than HTTP_DRAIN_US_MAX, with its first header, its body or with taking its
+ * answer: only the application may take its time.
  */
 #include "server/http/connection.h"
 
@@ -34,7 +34,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { IDLE_POLLS_MAX = 4 };
+enum { IDLE_POLLS_MAX = 4, ACCEPT_US_MAX = 50 * 1000 };
 
 static void on_idle(uv_idle_t *idle) { (void)idle; /* on_prepare() is next */ }
 
@@ -287,13 +287,15 @@ void http_listener_renew(struct http_listener *listener, struct tls *tls) {
 
 void http_listener_farewell(struct http_listener *listener) { listener->farewell = true; }
 
-static void accept_all(struct http_listener *listener) {
-    size_t before;
+/* Those that are answered at once make room for more, so there may be no end of them. */
+static void accept_waiting(struct http_listener *listener) {
+    size_t before, most = listener->accepted + listener->options.connections_max;
     do {
         before = listener->accepted;
         MHD_run(listener->daemon);
-    } while (listener->accepted > before &&
-             listener->connections_count < listener->options.connections_max);
+    } while (listener->accepted > before && listener->accepted < most &&
+             listener->connections_count < listener->options.connections_max &&
+             clock_monotonic_us() - listener->drain_us < ACCEPT_US_MAX);
     listener_wake(listener);
 }
 
@@ -304,7 +306,7 @@ void http_listener_drain(struct http_listener *listener, void (*drained)(void *c
     listener->drain_us = clock_monotonic_us();
     listener->drained = drained;
     listener->drained_context = context;
-    accept_all(listener);
+    accept_waiting(listener);
     close(MHD_quiesce_daemon(listener->daemon)); /* no longer the daemon's */
     connection_close_idle(listener);
     /* `drained` is called by the sweep, never from within this call. */

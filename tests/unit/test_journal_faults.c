@@ -144,25 +144,40 @@ static void half_a_line_is_cut_off_before_more_is_written(void **state) {
     assert_int_equal(atomic_load(&cuts_to_fail), 0);
 }
 
-/* A file of the record's name that could neither be kept nor removed. */
-static atomic_int left_behind;
-int __real_rename(const char *from, const char *to);
-int __wrap_rename(const char *from, const char *to);
-int __wrap_rename(const char *from, const char *to) {
-    int failed = __real_rename(from, to);
-    if (!failed && atomic_exchange(&left_behind, 0) == 1)
-        close(open(from, O_WRONLY | O_CREAT | O_EXCL, 0640));
-    return failed;
+/* A disk on which no name can be made sure of, nor taken away. */
+static atomic_int names_to_fail;
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd) {
+    if (atomic_load(&names_to_fail) == 0)
+        return __real_fsync(fd);
+    atomic_fetch_sub(&names_to_fail, 1);
+    errno = EIO;
+    return -1;
 }
 
-static void an_empty_file_that_was_left_behind_is_gone_on_with(void **state) {
+int __real_unlink(const char *path_of);
+int __wrap_unlink(const char *path_of);
+int __wrap_unlink(const char *path_of) {
+    if (atomic_load(&names_to_fail) == 0)
+        return __real_unlink(path_of);
+    errno = EIO;
+    return -1;
+}
+
+static void a_new_file_whose_name_is_not_on_disk_yet_is_gone_on_with(void **state) {
     (void)state;
     const char *files[64];
     struct journal_chain chain;
     struct error err;
-    atomic_store(&left_behind, 1);
-    write_journal(0, 12, 300);
-    assert_int_equal(atomic_load(&left_behind), 0);
+    struct journal *journal = open_journal(300);
+    atomic_store(&names_to_fail, 2);
+    for (int i = 0; i < 12; i++)
+        append(journal, i);
+    wait_until_ready(journal, false);
+    wait_until_ready(journal, true);
+    journal_close(journal);
+    assert_int_equal(atomic_load(&names_to_fail), 0);
     size_t count = list_files(files);
     if (journal_check(files, count, &chain, &err) != STATUS_OK)
         fail_msg("%s", err.detail);
@@ -216,7 +231,7 @@ int main(void) {
         IN_A_FOLDER(a_failed_flush_before_a_renaming_loses_nothing),
         IN_A_FOLDER(what_a_failed_flush_has_lost_is_cut_off_before_more_is_written),
         IN_A_FOLDER(half_a_line_is_cut_off_before_more_is_written),
-        IN_A_FOLDER(an_empty_file_that_was_left_behind_is_gone_on_with),
+        IN_A_FOLDER(a_new_file_whose_name_is_not_on_disk_yet_is_gone_on_with),
         IN_A_FOLDER(a_clock_that_was_set_back_keeps_no_line_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
