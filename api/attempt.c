@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,7 +212,7 @@ static struct attempt *create(struct work *work) {
     attempt->due_us = work->deadline_us;
     attempt->late.data = attempt;
     uv_timer_init(loop_uv(work->service->loop), &attempt->late);
-    strcpy(attempt->id, http_request_id(work->request));
+    snprintf(attempt->id, sizeof attempt->id, "%s", http_request_id(work->request));
     memcpy(attempt->subject, options->subject, options->subject_size);
     attempt->subject_size = options->subject_size;
     work->attempt = attempt;

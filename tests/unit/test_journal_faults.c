@@ -101,11 +101,20 @@ static void what_a_failed_flush_has_lost_is_written_again(void **state) {
     assert_chain(6);
 }
 
-static void a_failed_flush_before_a_renaming_loses_nothing(void **state) {
-    (void)state;
+/* Of the renamed files and the last one together. */
+static void assert_files(uint64_t wanted) {
     const char *files[64];
     struct journal_chain chain;
     struct error err;
+    size_t count = list_files(files);
+    if (journal_check(files, count, &chain, &err) != STATUS_OK)
+        fail_msg("%s", err.detail);
+    assert_int_equal(chain.lines, wanted);
+    release_files(files, count);
+}
+
+static void a_failed_flush_before_a_renaming_loses_nothing(void **state) {
+    (void)state;
     struct journal *journal = open_journal(300);
     atomic_store(&flushes_to_fail, 1);
     for (int i = 0; i < 12; i++)
@@ -113,11 +122,7 @@ static void a_failed_flush_before_a_renaming_loses_nothing(void **state) {
     wait_until_ready(journal, false);
     wait_until_ready(journal, true);
     journal_close(journal);
-    size_t count = list_files(files);
-    if (journal_check(files, count, &chain, &err) != STATUS_OK)
-        fail_msg("%s", err.detail);
-    assert_int_equal(chain.lines, 12);
-    release_files(files, count);
+    assert_files(12);
 }
 
 static void what_a_failed_flush_has_lost_is_cut_off_before_more_is_written(void **state) {
@@ -167,9 +172,6 @@ int __wrap_unlink(const char *path_of) {
 
 static void a_new_file_whose_name_is_not_on_disk_yet_is_gone_on_with(void **state) {
     (void)state;
-    const char *files[64];
-    struct journal_chain chain;
-    struct error err;
     struct journal *journal = open_journal(300);
     atomic_store(&names_to_fail, 2);
     for (int i = 0; i < 12; i++)
@@ -178,11 +180,7 @@ static void a_new_file_whose_name_is_not_on_disk_yet_is_gone_on_with(void **stat
     wait_until_ready(journal, true);
     journal_close(journal);
     assert_int_equal(atomic_load(&names_to_fail), 0);
-    size_t count = list_files(files);
-    if (journal_check(files, count, &chain, &err) != STATUS_OK)
-        fail_msg("%s", err.detail);
-    assert_int_equal(chain.lines, 12);
-    release_files(files, count);
+    assert_files(12);
 }
 
 static atomic_bool set_back; /* the wall clock, each time that it was looked at */
