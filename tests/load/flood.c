@@ -11,7 +11,8 @@
  * Without --rate each connection sends as soon as it is answered.
  *
  * Answers are ok (200), refused (503), late (504) or others; one is broken when its connection ends
- * or cannot be made. The gap is the longest time without any answer between the first one and the
+ * or cannot be made. After the end what is under way is still waited for: in_time tells how many
+ * answers came before. The gap is the longest time without any answer from the beginning to the
  * end.
  */
 #include "server/clock.h"
@@ -35,7 +36,7 @@ enum { ANSWER_MAX = 256 * 1024, EVENTS = 256, REQUESTS_MAX = 1024, LAST_S = 15 }
 
 struct times { /* of answers, in ms */
     float *list;
-    size_t count, capacity;
+    size_t count, in_time, capacity;
 };
 
 enum outcome { OK, REFUSED, LATE, OTHER, OUTCOMES };
@@ -102,8 +103,10 @@ static void tell(struct flood *flood) {
         struct times *times = &flood->times[i];
         if (times->count)
             qsort(times->list, times->count, sizeof *times->list, by_size);
-        printf(", \"%s\": {\"count\": %zu, \"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f}", names[i],
-               times->count, quantile(times, 0.5), quantile(times, 0.99), quantile(times, 1));
+        printf(", \"%s\": {\"count\": %zu, \"in_time\": %zu, \"p50\": %.3f, \"p99\": %.3f, "
+               "\"max\": %.3f}",
+               names[i], times->count, times->in_time, quantile(times, 0.5), quantile(times, 0.99),
+               quantile(times, 1));
     }
     printf("}\n");
 }
@@ -200,7 +203,9 @@ static void answered(struct flood *flood, struct client *client) {
                            : client->status == 504 ? LATE
                                                    : OTHER;
     add_time(&flood->times[outcome], (double)(now - client->due_us) / 1e3);
-    if (flood->last_us && now < flood->end_us && now - flood->last_us > flood->gap_us)
+    bool in_time = now < flood->end_us;
+    flood->times[outcome].in_time += in_time;
+    if (in_time && now - flood->last_us > flood->gap_us)
         flood->gap_us = now - flood->last_us;
     flood->last_us = now;
     flood->answered_count++;
@@ -272,7 +277,7 @@ static void turn(struct flood *flood, uint64_t wait_us) {
 }
 
 static void run(struct flood *flood) {
-    flood->begun_us = clock_monotonic_us();
+    flood->begun_us = flood->last_us = clock_monotonic_us();
     flood->end_us = flood->begun_us + (uint64_t)(flood->seconds * 1e6);
     uint64_t now;
     while (!over(flood, now = clock_monotonic_us())) {
@@ -286,7 +291,7 @@ static void run(struct flood *flood) {
     }
     if (now < flood->end_us)
         flood->end_us = now;
-    if (flood->last_us && flood->end_us > flood->last_us + flood->gap_us)
+    if (flood->end_us > flood->last_us + flood->gap_us)
         flood->gap_us = flood->end_us - flood->last_us;
     uint64_t last = now + (uint64_t)LAST_S * 1000000;
     while (flood->busy_count > 0 && clock_monotonic_us() < last)
