@@ -1,13 +1,18 @@
 /* A line is built in a buffer on the stack and written by one write(2). LOG_LINE_MAX is below
- * PIPE_BUF, so lines of several threads do not mix in a pipe either. What cannot be written is
- * dropped: there is nobody left to tell. A pipe whose reader has stopped reading does hold the
- * writer up, the loop too: stderr's blocking mode belongs to whoever started the program, and may
- * be shared with others.
+ * PIPE_BUF, so lines of several threads do not mix in a pipe either.
+ *
+ * A reader that has stopped reading must not hold up the loop, and with it every answer. stderr's
+ * blocking mode belongs to whoever started the program, and may be shared with others; so it is
+ * asked by poll(2) whether it has room, which of a pipe is a page at least. What has none is
+ * dropped, counted, and told once there is some. Between question and write nobody of this process
+ * takes the room away: a lock is held, for a microsecond. Another process on the same pipe could
+ * take the last page in that moment, and the line would wait. Files always have room, a terminal
+ * that was stopped (Ctrl-S) has none.
  *
  * A field that does not fit whole is taken back, and with it all that follow; room for the mark
  * that says so is kept from the start.
  *
- * The level is the only state, and it is the process's, as stderr is.
+ * The level and the count of what was dropped are the process's, as stderr is.
  */
 #include "server/log.h"
 #include "server/clock.h"
@@ -17,6 +22,8 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,21 +147,78 @@ static void append_field(struct line *line, const struct log_field *field) {
         line->length = before;
 }
 
+static void begin(struct line *line, enum log_level level, const char *event) {
+    char time[CLOCK_TEXT_SIZE];
+    clock_wall_text(time);
+    line->length = 0;
+    line->full = false;
+    append_field(line, &LOG_STR("time", time));
+    append_field(line, &LOG_STR("level", level_names[level]));
+    append_field(line, &LOG_STR("event", event));
+}
+
+static void end(struct line *line) {
+    line->length += (size_t)snprintf(line->text + line->length, sizeof line->text - line->length,
+                                     "%s", line->full ? TRUNCATED END : END);
+}
+
+/* ---- stderr ---- */
+
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t lines_untold; /* dropped since the last time that this was told; under `writing` */
+static _Atomic uint64_t lines_dropped;
+
+/* True also where a write will fail at once. */
+static bool has_room(void) {
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    int ready;
+    while ((ready = poll(&out, 1, 0)) < 0 && errno == EINTR)
+        ;
+    return ready > 0;
+}
+
+static bool put(const struct line *line) {
+    if (!has_room())
+        return false;
+    ssize_t written;
+    while ((written = write(STDERR_FILENO, line->text, line->length)) < 0 && errno == EINTR)
+        ;
+    return written >= 0;
+}
+
+static bool tell_dropped(void) {
+    if (lines_untold == 0)
+        return true;
+    struct line line;
+    begin(&line, LOG_ERROR, "log_lines_dropped");
+    append_field(&line, &LOG_INT("count", lines_untold));
+    end(&line);
+    if (!put(&line))
+        return false;
+    lines_untold = 0;
+    return true;
+}
+
+static void put_or_drop(const struct line *line) {
+    pthread_mutex_lock(&writing);
+    if (!tell_dropped() || !put(line)) {
+        lines_untold++;
+        atomic_fetch_add_explicit(&lines_dropped, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&writing);
+}
+
+uint64_t log_lines_dropped(void) {
+    return atomic_load_explicit(&lines_dropped, memory_order_relaxed);
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields) {
     if (!log_enabled(level))
         return;
-    char time[CLOCK_TEXT_SIZE];
-    clock_wall_text(time);
     struct line line;
-    line.length = 0;
-    line.full = false;
-    append_field(&line, &LOG_STR("time", time));
-    append_field(&line, &LOG_STR("level", level_names[level]));
-    append_field(&line, &LOG_STR("event", event));
+    begin(&line, level, event);
     for (; fields->type != LOG_FIELD_END && !line.full; fields++)
         append_field(&line, fields);
-    line.length += (size_t)snprintf(line.text + line.length, sizeof line.text - line.length, "%s",
-                                    line.full ? TRUNCATED END : END);
-    while (write(STDERR_FILENO, line.text, line.length) < 0 && errno == EINTR)
-        ;
+    end(&line);
+    put_or_drop(&line);
 }

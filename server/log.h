@@ -4,6 +4,9 @@
  * write(2). A line is at most LOG_LINE_MAX bytes; what does not fit is cut at a field and marked
  * "truncated":true.
  *
+ * Nobody waits for whoever reads: a line for which stderr has no room is dropped, and how many were
+ * is told by the event log_lines_dropped before the next line that finds some.
+ *
  * Strings are escaped as JSON, and so that no control character (C1 too) reaches a terminal; each
  * byte that is not UTF-8 becomes U+FFFD. A number that JSON does not have (NaN, infinite) is null.
  * Field names are the program's own and different from each other.
@@ -47,6 +50,8 @@ const char *log_level_name(void); /* the process's, as log_level_parse() takes i
 bool log_level_parse(const char *text, enum log_level *level); /* debug info warn error off */
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
+/* Since the process began: for want of room, or because they could not be written. Any thread. */
+uint64_t log_lines_dropped(void);
 
 #ifdef __cplusplus
 }

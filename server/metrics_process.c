@@ -1,6 +1,8 @@
-/* process_*, as Prometheus' client libraries name them, and process_threads. What cannot be read is
- * left out rather than told as 0. Fields of /proc/self/stat are counted as proc(5) counts them.
+/* What is the process's and not one service's: process_*, as Prometheus' client libraries name
+ * them, process_threads, and what the log has lost. What cannot be read is left out rather than
+ * told as 0. Fields of /proc/self/stat are counted as proc(5) counts them.
  */
+#include "server/log.h"
 #include "server/metrics_store.h"
 
 #include <dirent.h>
@@ -94,6 +96,8 @@ static void write_descriptors(FILE *out) {
 }
 
 void metrics_write_process(FILE *out, double start_s) {
+    write_one(out, "facepair_log_lines_dropped_total", "counter",
+              "Lines of the log that stderr did not take.", (double)log_lines_dropped());
     write_one(out, "process_cpu_seconds_total", "counter",
               "Total user and system CPU time spent in seconds.",
               seconds(CLOCK_PROCESS_CPUTIME_ID));

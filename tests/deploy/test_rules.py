@@ -64,6 +64,8 @@ FAULTS = {
     "FacepairWorkerBusy": ({f'facepair_worker_busy_seconds_total{{{A},worker="cpu"}}': "0+58x60"}, 21,
                            {f'facepair_worker_busy_seconds_total{{{A},worker="cpu"}}': "0+50x60"}),
     "FacepairLoopLate": ({f"facepair_loop_lag_seconds{{{A}}}": "0.4x60"}, 3, {f"facepair_loop_lag_seconds{{{A}}}": "0.01 0.4 0.01x60"}),
+    "FacepairLogDropped": ({f"facepair_log_lines_dropped_total{{{A}}}": "0x5 9x30"}, 8,
+                           {f"facepair_log_lines_dropped_total{{{A}}}": "9x30"}),
     "FacepairFileDescriptors": ({f"process_open_fds{{{A}}}": "900x60", f"process_max_fds{{{A}}}": "1024x60"}, 6,
                                 {f"process_open_fds{{{A}}}": "700x60", f"process_max_fds{{{A}}}": "1024x60"}),
     "FacepairVersionsDiffer": (version(A, 2, "1x60") | version(B, 1, "1x60"), 2,

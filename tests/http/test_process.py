@@ -1,7 +1,10 @@
 """How the program starts, refuses to start, and ends."""
+import fcntl
+import http.client
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -45,6 +48,13 @@ def rewrite(path, change):
     data = path.read_bytes()
     path.unlink()  # it is a hard link
     path.write_bytes(change(data))
+
+
+def get(port, path):
+    """Of a service whose log is not read."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path)
+    return connection.getresponse()
 
 
 WEIGHTS = "models/dlib-resnet/1/weights.safetensors"
@@ -169,6 +179,24 @@ def test_nothing_is_logged_when_it_is_off(stub_data, tmp_path):
             assert process.poll() is None
     process.terminate()
     assert (process.communicate(timeout=PATIENCE_S)[1], process.returncode) == (b"", 0)
+
+
+def test_a_log_that_nobody_reads_holds_up_no_answer_and_no_end(stub_data):
+    """Two pages of a pipe and no reader, as where the program that collects the log has stopped."""
+    ports = {"FACEPAIR_LISTEN": "127.0.0.1:0", "FACEPAIR_ADMIN_LISTEN": "127.0.0.1:0"}
+    process = subprocess.Popen([STUB, "serve", "--data", stub_data], stderr=subprocess.PIPE, env=clean_environment() | ports)
+    try:
+        ready = next(event for event in map(json.loads, process.stderr) if event["event"] == "ready")
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 2 * 4096)
+        port, admin = (int(ready[name].rsplit(":", 1)[1]) for name in ("listen", "admin"))
+        for _ in range(100):
+            assert get(port, "/v1/info").status == 200
+        [dropped] = re.findall(rb"\nfacepair_log_lines_dropped_total (\d+)\n", get(admin, "/metrics").read())
+        assert 0 < int(dropped) < 100
+        process.terminate()
+        assert process.wait(timeout=PATIENCE_S) == 0
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

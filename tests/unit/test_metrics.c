@@ -124,7 +124,7 @@ static void each_family_says_help_and_type_and_one_without_labels_its_value(void
         snprintf(line, sizeof line, "%s 0\n", types[i]);
         assert_int_equal(has(text, line), types[i + 1][0] == '\0');
     }
-    assert_int_equal(count_lines(text, "facepair_"), 3); /* in flight, ready, lag */
+    assert_int_equal(count_lines(text, "facepair_"), 4); /* in flight, ready, lag, log */
     free(text);
     metrics_destroy(metrics);
 }
