@@ -7,7 +7,8 @@
  * its requests are answered, then the other listeners (they have carried the probes until then);
  * the trainer gives back its job meanwhile. When all have ended the loop stops and the program
  * exits 0. A second signal ends it at once, and the kernel tells the trainer. SIGHUP has the
- * callers' keys and the certificates read anew.
+ * callers' keys and the certificates read anew. While it starts nobody is served yet: a signal to
+ * end is obeyed at once, and a SIGHUP as soon as it has started.
  *
  * Before anything is read it has given up what it does not need (cli/serve_sandbox.h).
  */
@@ -21,6 +22,7 @@
 #include "cli/serve_connections.h"
 #include "cli/serve_sandbox.h"
 #include "cli/serve_settings.h"
+#include "cli/serve_signals.h"
 #include "cli/serve_tls.h"
 #include "cli/trust.h"
 #include "model/json.h"
@@ -305,11 +307,13 @@ static void drain(struct server *server) {
 
 static void on_delay_over(uv_timer_t *timer) { drain(timer->data); }
 
+/* The next one ends the program whatever the loop does, or does no more. */
 static void on_signal(uv_signal_t *handle, int number) {
     struct server *server = handle->data;
-    if (server->leaving)
+    if (server->leaving) /* it came together with the first */
         _exit(128 + number);
     server->leaving = true;
+    serve_signals_end_at_once();
     log_event(LOG_INFO, "draining", LOG_INT("signal", number),
               LOG_INT("delay_ms", server->drain_delay_ms));
     notify_say(&server->notify, "STOPPING=1");
@@ -328,16 +332,12 @@ static void on_signal(uv_signal_t *handle, int number) {
         uv_timer_start(&server->delay, on_delay_over, server->drain_delay_ms, 0);
 }
 
-static void leave_at_once(int number) { _exit(128 + number); }
-
-/* The loop runs no more, but what is joined behind it may take its time: a record written to a pipe
- * that nobody reads. Not SIG_DFL, which the kernel keeps from the first process of a container. */
+/* What is joined behind the loop may take its time: a record written to a pipe that nobody reads.
+ * To stop libuv's handles gives the signals back to the kernel. */
 static void let_signals_end_it(struct server *server) {
-    const struct sigaction at_once = {.sa_handler = leave_at_once};
     uv_signal_stop(&server->terminate);
     uv_signal_stop(&server->interrupt);
-    sigaction(SIGTERM, &at_once, NULL);
-    sigaction(SIGINT, &at_once, NULL);
+    serve_signals_end_at_once();
 }
 
 static void on_hang_up(uv_signal_t *handle, int number) {
@@ -369,6 +369,8 @@ static void watch_signals(struct server *server) {
     uv_signal_start(&server->terminate, on_signal, SIGTERM);
     uv_signal_start(&server->interrupt, on_signal, SIGINT);
     uv_signal_start(&server->hang_up, on_hang_up, SIGHUP);
+    if (serve_signals_hung_up()) /* what was read before may be what it was sent for */
+        on_hang_up(&server->hang_up, SIGHUP);
     server->watching = true;
 }
 
@@ -461,6 +463,7 @@ static int serve(const struct serve_settings *s) {
         .settings = s, .place.fd = -1, .drain_delay_ms = (uint64_t)(s->drain_delay_s * 1000)};
     struct error err;
     char data[DATA_PATH_MAX];
+    serve_signals_begin();
     enum status status = check_addresses(addresses, s, &err);
     if (status == STATUS_OK)
         status = read_proxies(&server, &s->trusted_proxies, &err);

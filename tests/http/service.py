@@ -1,5 +1,6 @@
 """The program under test as a process, and ways to talk to it: a plain client, and raw bytes."""
 import base64
+import contextlib
 import dataclasses
 import hashlib
 import http.client
@@ -40,10 +41,22 @@ def wait_until(condition, patience=PATIENCE_S, what="it"):
     return met
 
 
-class Service:
-    """`facepair serve` on free ports. stop() ends it and returns its exit code. before: the program's own arguments."""
+@contextlib.contextmanager
+def hanging(path):
+    """The stub hangs where it opens the file, until the end."""
+    flag = path.with_name(path.name + ".hangs")
+    flag.touch()
+    try:
+        yield
+    finally:
+        flag.unlink(missing_ok=True)
 
-    def __init__(self, program, data, *options, environment=None, before=()):
+
+class Service:
+    """`facepair serve` on free ports. stop() ends it and returns its exit code. before: the program's own arguments;
+    starting: called with it while it starts."""
+
+    def __init__(self, program, data, *options, environment=None, before=(), starting=None):
         ports = {"FACEPAIR_LISTEN": "127.0.0.1:0", "FACEPAIR_ADMIN_LISTEN": "127.0.0.1:0"}  # an option wins over them
         self.process = subprocess.Popen([program, *before, "serve", "--data", data, *options], stderr=subprocess.PIPE,
                                         env=clean_environment() | ports | (environment or {}))
@@ -51,6 +64,8 @@ class Service:
         self._ready = queue.Queue()
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
+        if starting:
+            starting(self)
         ready = self._ready.get(timeout=PATIENCE_S)
         assert ready, f"the service did not start: {self.log}"
         self.port = int(ready["listen"].rsplit(":", 1)[1]) if ready["listen"] else None

@@ -1,6 +1,7 @@
 """Callers' keys: who is let in, for what and how often; reading them anew; listening beyond loopback."""
 import signal
 import subprocess
+import time
 
 import contract
 import disk_queue
@@ -167,6 +168,25 @@ def test_keys_are_read_anew_at_sighup(guarded, keys_file):
     service.event("keys_reloaded", count=1)
     assert service.verify(PAIR, Authorization=f"Bearer {second}").status == 200
     assert service.verify(PAIR, Authorization=f"Bearer {key}").status == 401
+
+
+def test_a_revocation_while_it_starts_is_not_lost(stub_data, keys_file, tmp_path):
+    """The keys are read by the time that the record is opened."""
+    key, record = create(keys_file, "--scope", "verify"), tmp_path / "audit.jsonl"
+
+    def revoke(service):
+        service.event("sandbox")
+        time.sleep(0.5)
+        assert key_command("revoke", key.split("_")[1], "--keys-file", keys_file).returncode == 0
+        service.signal(signal.SIGHUP)
+        time.sleep(0.1)
+        record.with_name("audit.jsonl.hangs").unlink()
+
+    with under_test.hanging(record):
+        service = under_test.Service(under_test.STUB, stub_data, "--keys-file", keys_file, "--audit", record, starting=revoke)
+    service.event("keys_reloaded")
+    assert service.verify(PAIR, **bearer(key)).status == 401
+    assert service.stop() == 0
 
 
 def test_a_revocation_waits_for_the_disk_and_is_not_lost(start_stub, keys_file, tmp_path):

@@ -12,9 +12,11 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
-from service import DATA, PATIENCE_S, PROGRAM, STUB, Service, clean_environment, head, multipart, photo, read_answer
+from service import (DATA, PATIENCE_S, PROGRAM, STUB, Service, clean_environment, hanging, head, multipart, photo, read_answer,
+                     write_stub_data)
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
 
@@ -271,6 +273,20 @@ def test_after_the_drain_delay_it_ends_although_connections_are_idle(start_stub)
     assert service.event("stopped")["drained"] is True
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_models_are_loaded_ends_it_at_once(tmp_path, number):
+    data = write_stub_data(tmp_path / "data", dlib_resnet={})
+    with hanging(data / "models" / "dlib-resnet" / "active"):
+        process = subprocess.Popen([STUB, "serve", "--data", data, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"],
+                                   stderr=subprocess.PIPE, env=clean_environment())
+        try:
+            next(event for event in map(json.loads, process.stderr) if event["event"] == "sandbox")
+            process.send_signal(number)
+            assert process.wait(timeout=PATIENCE_S) == 0
+        finally:
+            process.kill()
+
+
 def test_a_second_signal_ends_it_at_once(start_stub):
     service = start_stub(FACEPAIR_STUB_BATCH_US="700000")
     body, content_type = multipart(PAIR)
@@ -299,6 +315,18 @@ def test_a_second_signal_ends_it_also_while_it_is_taken_apart(start_stub, stub_d
         service.event("stopped")
         service.signal()
         assert service.wait() == 128 + signal.SIGTERM
+
+
+def test_a_second_signal_ends_it_although_the_loop_hangs(start_stub, tmp_path):
+    """It tells the service manager that it stops, and the stub does not come back from that."""
+    manager = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening, hanging(manager):
+        listening.bind(str(manager))
+        service = start_stub(NOTIFY_SOCKET=str(manager), FACEPAIR_STUB_STOPPING=str(manager))
+        service.signal()
+        service.event("draining")
+        service.signal(signal.SIGINT)
+        assert service.wait() == 128 + signal.SIGINT
 
 
 def limited(tmp_path, files):
