@@ -1,7 +1,7 @@
 #include "api/authorize.h"
 
-#include "api/disk.h"
 #include "api/keys.h"
+#include "api/reload.h"
 #include "api/scopes.h"
 #include "server/clock.h"
 #include "server/log.h"
@@ -9,13 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-enum status authorize_open(struct service *service, struct error *err) {
-    const char *path = service->options.keys_file;
-    return path ? keys_read(path, &service->keys, err) : STATUS_OK;
-}
-
-void authorize_close(struct service *service) { keys_destroy(service->keys); }
 
 /* ---- a request ---- */
 
@@ -90,43 +83,59 @@ bool authorize_raw_embeddings(const struct http_request *request) {
                          : service->options.allow_raw_embeddings;
 }
 
-/* ---- the file, anew ---- */
+/* ---- the file ---- */
 
-struct reload {
-    struct disk_task task; /* first: work() and back() get it */
+struct keys_reload {
+    struct reload reload; /* first: read() and apply() get it */
+    struct service *service;
     struct keys *keys;
     enum status status;
     struct error err;
 };
 
-static void read_anew(struct disk_task *task) {
-    struct reload *reload = (struct reload *)task;
-    reload->status = keys_read(task->service->options.keys_file, &reload->keys, &reload->err);
+static void read_anew(struct reload *reload) {
+    struct keys_reload *anew = (struct keys_reload *)reload;
+    anew->status = keys_read(reload->file, &anew->keys, &anew->err);
 }
 
-static void put_in_force(struct disk_task *task) {
-    struct reload *reload = (struct reload *)task;
-    struct service *service = task->service;
-    if (reload->status == STATUS_OK) {
-        keys_carry_over(reload->keys, service->keys);
+static void put_in_force(struct reload *reload) {
+    struct keys_reload *anew = (struct keys_reload *)reload;
+    struct service *service = anew->service;
+    if (anew->status == STATUS_OK) {
+        keys_carry_over(anew->keys, service->keys);
         keys_destroy(service->keys);
-        service->keys = reload->keys;
+        service->keys = anew->keys;
         log_event(LOG_INFO, "keys_reloaded", LOG_INT("count", keys_count(service->keys)));
     } else {
-        log_event(LOG_ERROR, "keys_not_reloaded", LOG_STR("detail", reload->err.detail));
+        log_event(LOG_ERROR, "keys_not_reloaded", LOG_STR("detail", anew->err.detail));
     }
-    free(reload);
 }
 
-void authorize_reload(struct service *service) {
-    if (!service->keys)
-        return;
-    struct reload *reload = calloc(1, sizeof(*reload));
-    if (!reload) {
-        log_event(LOG_ERROR, "keys_not_reloaded", LOG_STR("detail", "out of memory"));
-        return;
-    }
-    reload->task = (struct disk_task){.service = service, .work = read_anew, .back = put_in_force};
-    if (!disk_submit_or_wait(&reload->task)) /* a key that was revoked is valid meanwhile */
-        log_event(LOG_WARN, "keys_reload_waits", LOG_STR("detail", "too much waits for the disk"));
+static enum status start_reload(struct service *service, const char *path, struct error *err) {
+    struct keys_reload *anew = calloc(1, sizeof *anew);
+    if (!anew)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    anew->reload = (struct reload){
+        .file = path, .late_event = "keys_reload_waits", .read = read_anew, .apply = put_in_force};
+    anew->service = service;
+    enum status status = reload_start(&anew->reload, "keys", service->loop, err);
+    if (status == STATUS_OK)
+        service->keys_reload = &anew->reload;
+    else
+        free(anew);
+    return status;
 }
+
+enum status authorize_open(struct service *service, struct error *err) {
+    const char *path = service->options.keys_file;
+    if (!path)
+        return STATUS_OK;
+    enum status status = keys_read(path, &service->keys, err);
+    return status == STATUS_OK ? start_reload(service, path, err) : status;
+}
+
+void authorize_reload(struct service *service) { reload_ask(service->keys_reload); }
+
+void authorize_stop(struct service *service) { reload_stop(service->keys_reload); }
+
+void authorize_close(struct service *service) { keys_destroy(service->keys); }

@@ -11,7 +11,9 @@
 
 /* Reads options.keys_file, if there is one. STATUS_INTERNAL. */
 enum status authorize_open(struct service *service, struct error *err);
-void authorize_close(struct service *service);
+/* When the loop no longer runs, and before its last messages do. */
+void authorize_stop(struct service *service);
+void authorize_close(struct service *service); /* and behind them */
 
 /* http_application.authorize: STATUS_UNAUTHORIZED, STATUS_INSUFFICIENT_SCOPE, STATUS_RATE_LIMITED.
  */
@@ -27,8 +29,8 @@ bool authorize_has(const struct http_request *request, unsigned scopes);
  * where no keys are asked for, options.allow_raw_embeddings. */
 bool authorize_raw_embeddings(const struct http_request *request);
 
-/* Reads the file anew on the disk thread, as soon as that has room. When it cannot be read, the
- * keys there are stay, and the log says why. Loop thread. */
+/* Has the file read anew, by a thread that does nothing else. When it cannot be read, the keys
+ * there are stay, and the log says why. Loop thread. */
 void authorize_reload(struct service *service);
 
 #endif

@@ -11,7 +11,7 @@
 #include "model/keeper.h"
 
 #include <malloc.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 enum { DISK_NICE = 5, DISK_TASKS_MAX = 16 };
 
@@ -41,19 +41,9 @@ static void run(struct pool_task *pool_task, void *context) {
     loop_post(service->loop, &task->message);
 }
 
-static bool submit(struct disk_task *task) { return pool_submit(task->service->disk, &task->task); }
-
-/* Whoever waits does so since the queue was full, so that a task is still to come back. */
-static void submit_waiting(struct service *service) {
-    struct disk_task *task;
-    while ((task = service->disk_waiting) && submit(task))
-        service->disk_waiting = task->next; /* on the loop nobody frees it before this is over */
-}
-
 static void come_back(struct loop_message *message) {
     struct disk_task *task =
         (struct disk_task *)((char *)message - offsetof(struct disk_task, message));
-    submit_waiting(task->service);
     task->back(task);
 }
 
@@ -63,32 +53,10 @@ enum status disk_start(struct service *service, struct error *err) {
     return pool_create(&options, &service->disk, err);
 }
 
-void disk_stop(struct service *service) {
-    struct disk_task *task;
-    while ((task = service->disk_waiting)) {
-        service->disk_waiting = task->next;
-        free(task);
-    }
-    pool_destroy(service->disk);
-}
+void disk_stop(struct service *service) { pool_destroy(service->disk); }
 
 bool disk_submit(struct disk_task *task) {
     task->task.run = run;
     task->message.run = come_back;
-    return !task->service->disk_waiting && submit(task);
-}
-
-bool disk_submit_or_wait(struct disk_task *task) {
-    if (disk_submit(task))
-        return true;
-    struct disk_task **last = &task->service->disk_waiting;
-    while (*last && (*last)->work != task->work)
-        last = &(*last)->next;
-    if (*last) {
-        free(task);
-        return false;
-    }
-    task->next = NULL;
-    *last = task;
-    return false;
+    return pool_submit(task->service->disk, &task->task);
 }

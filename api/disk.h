@@ -12,20 +12,13 @@ struct disk_task {
     struct service *service;
     void (*work)(struct disk_task *task); /* on the disk thread */
     void (*back)(struct disk_task *task); /* on the loop, afterwards; may free the task */
-    struct disk_task *next;               /* of those that wait for room */
 };
 
 enum status disk_start(struct service *service, struct error *err);
-/* Runs what is queued and joins the thread; what waits for room is given up. Allowed where nothing
- * was started. */
+/* Runs what is queued and joins the thread. Allowed where nothing was started. */
 void disk_stop(struct service *service);
 /* Loop thread. service, work and back are set. False: the queue is full; the task stays the
  * caller's. */
 bool disk_submit(struct disk_task *task);
-/* The same for what must not be lost. The task is from malloc, and taken: where the queue is full
- * it waits on the loop for the next free place, which is kept for it, and is freed where the
- * service ends before. One that would wait behind another with the same `work` is freed at once:
- * the other has not begun, and does for both. False: it must wait. */
-bool disk_submit_or_wait(struct disk_task *task);
 
 #endif

@@ -181,6 +181,7 @@ void service_destroy(struct service *service) {
     pool_destroy(service->upload_threads);
     disk_stop(service);
     lockout_stop(service->lockout);
+    authorize_stop(service);
     loop_flush(service->loop); /* the last look may have come back */
     atomic_store(&service->ending, true);
     pool_destroy(service->remover);

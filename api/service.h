@@ -80,9 +80,9 @@ struct service {
     struct token_keys *token_keys;
     struct journal *journal; /* NULL: no audit */
     struct keys *keys;       /* of callers; NULL: none are asked for */
-    struct keeper *keeper;   /* the disk thread's, once that runs */
+    struct reload *keys_reload;
+    struct keeper *keeper; /* the disk thread's, once that runs */
     struct pool *disk;
-    struct disk_task *disk_waiting; /* the loop's, until there is room (disk.h) */
     struct follow *follow;
     struct lockout *lockout; /* NULL: no refusals of subjects are counted */
     struct store *store;     /* the disk thread's, once that runs; NULL: this process keeps none */

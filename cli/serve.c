@@ -42,9 +42,9 @@ enum { ADDRESS_SIZE = 128 };
 _Static_assert(LISTENERS == 1 + SIDE_LISTENERS, "the public one and those beside it");
 
 struct server {
-    const struct serve_settings *settings;
     struct loop *loop;
     struct tls *tls; /* NULL: none of the listeners speaks it */
+    struct reload *tls_reload;
     struct background_place place;
     bool keeps_store;
     struct service *service;
@@ -344,7 +344,7 @@ static void on_hang_up(uv_signal_t *handle, int number) {
     (void)number;
     struct server *server = handle->data;
     authorize_reload(server->service);
-    serve_tls_reload(server->service, server->settings, server->listeners, LISTENERS);
+    reload_ask(server->tls_reload);
 }
 
 /* Systemd starts the program anew once this no longer comes. */
@@ -405,6 +405,9 @@ static enum status start(struct server *server, const struct serve_settings *s, 
     }
     if (status == STATUS_OK)
         status = loop_create(&server->loop, err);
+    if (status == STATUS_OK)
+        status = serve_tls_start(s, server->listeners, LISTENERS, server->loop, &server->tls_reload,
+                                 err);
     if (status != STATUS_OK)
         return status;
     const struct supervisor_options trainer = trainer_options(s, &server->place);
@@ -424,10 +427,11 @@ static enum status start(struct server *server, const struct serve_settings *s, 
 static void stop(struct server *server) {
     for (int i = 0; i < LISTENERS; i++) {
         http_listener_stop(server->listeners[i]);
-        server->listeners[i] = NULL; /* for what the disk thread still has to say of them */
+        server->listeners[i] = NULL; /* for a reload that still comes back */
         if (server->bound[i] > 0)
             close(server->bound[i]);
     }
+    reload_stop(server->tls_reload);
     service_destroy(server->service);
     tls_release(server->tls);
     if (server->watching) {
@@ -459,8 +463,7 @@ static void settle_memory(void) {
 static int serve(const struct serve_settings *s) {
     const char *admin = s->role == SERVE_SERVE ? "off" : s->admin_listen;
     const char *const addresses[LISTENERS] = {s->listen, admin, s->metrics_listen};
-    struct server server = {
-        .settings = s, .place.fd = -1, .drain_delay_ms = (uint64_t)(s->drain_delay_s * 1000)};
+    struct server server = {.place.fd = -1, .drain_delay_ms = (uint64_t)(s->drain_delay_s * 1000)};
     struct error err;
     char data[DATA_PATH_MAX];
     serve_signals_begin();

@@ -1,6 +1,5 @@
 #include "cli/serve_tls.h"
 
-#include "api/disk.h"
 #include "server/log.h"
 
 #include <stdio.h>
@@ -46,8 +45,8 @@ enum status serve_tls_read(const struct serve_settings *s, struct tls **tls, str
     return status;
 }
 
-struct reload {
-    struct disk_task task; /* first: work() and back() get it */
+struct tls_reload {
+    struct reload reload; /* first: read() and apply() get it */
     const struct serve_settings *settings;
     struct http_listener *const *listeners;
     size_t count;
@@ -56,40 +55,43 @@ struct reload {
     struct error err;
 };
 
-static void read_anew(struct disk_task *task) {
-    struct reload *reload = (struct reload *)task;
-    reload->status = serve_tls_read(reload->settings, &reload->tls, &reload->err);
+static void read_anew(struct reload *reload) {
+    struct tls_reload *anew = (struct tls_reload *)reload;
+    anew->status = serve_tls_read(anew->settings, &anew->tls, &anew->err);
 }
 
-static void put_in_force(struct disk_task *task) {
-    struct reload *reload = (struct reload *)task;
-    if (reload->status == STATUS_OK) {
-        for (size_t i = 0; i < reload->count; i++)
-            if (reload->listeners[i])
-                http_listener_renew(reload->listeners[i], reload->tls);
-        tls_release(reload->tls);
-        log_event(LOG_INFO, "certificate_reloaded",
-                  LOG_STR("file", reload->settings->tls_certificate));
+static void put_in_force(struct reload *reload) {
+    struct tls_reload *anew = (struct tls_reload *)reload;
+    if (anew->status == STATUS_OK) {
+        for (size_t i = 0; i < anew->count; i++)
+            if (anew->listeners[i])
+                http_listener_renew(anew->listeners[i], anew->tls);
+        tls_release(anew->tls);
+        log_event(LOG_INFO, "certificate_reloaded", LOG_STR("file", reload->file));
     } else {
-        log_event(LOG_ERROR, "certificate_not_reloaded", LOG_STR("detail", reload->err.detail));
+        log_event(LOG_ERROR, "certificate_not_reloaded", LOG_STR("detail", anew->err.detail));
     }
-    free(reload);
 }
 
-void serve_tls_reload(struct service *service, const struct serve_settings *settings,
-                      struct http_listener *const *listeners, size_t count) {
+enum status serve_tls_start(const struct serve_settings *settings,
+                            struct http_listener *const *listeners, size_t count, struct loop *loop,
+                            struct reload **started, struct error *err) {
     if (!settings->tls_certificate)
-        return;
-    struct reload *reload = calloc(1, sizeof *reload);
-    if (!reload) {
-        log_event(LOG_ERROR, "certificate_not_reloaded", LOG_STR("detail", "out of memory"));
-        return;
-    }
-    *reload = (struct reload){.task = {.service = service, .work = read_anew, .back = put_in_force},
-                              .settings = settings,
-                              .listeners = listeners,
-                              .count = count};
-    if (!disk_submit_or_wait(&reload->task))
-        log_event(LOG_WARN, "certificate_reload_waits",
-                  LOG_STR("detail", "too much waits for the disk"));
+        return STATUS_OK;
+    struct tls_reload *anew = calloc(1, sizeof *anew);
+    if (!anew)
+        return error_set(err, STATUS_INTERNAL, "out of memory");
+    *anew = (struct tls_reload){.reload = {.file = settings->tls_certificate,
+                                           .late_event = "certificate_reload_waits",
+                                           .read = read_anew,
+                                           .apply = put_in_force},
+                                .settings = settings,
+                                .listeners = listeners,
+                                .count = count};
+    enum status status = reload_start(&anew->reload, "certificate", loop, err);
+    if (status == STATUS_OK)
+        *started = &anew->reload;
+    else
+        free(anew);
+    return status;
 }

@@ -189,19 +189,47 @@ def test_a_revocation_while_it_starts_is_not_lost(stub_data, keys_file, tmp_path
     assert service.stop() == 0
 
 
-def test_a_revocation_waits_for_the_disk_and_is_not_lost(start_stub, keys_file, tmp_path):
+def test_a_revocation_waits_for_no_disk_that_is_busy(start_stub, keys_file, tmp_path):
     data = under_test.write_stub_data(tmp_path / "data", dlib_resnet={})
     operator, revoked = create(keys_file, "--scope", "jobs:write,metrics:read"), create(keys_file, "--scope", "verify")
     service = start_stub("--keys-file", keys_file, "--no-trainer", data=data)
     with disk_queue.full(service, data, **bearer(operator)):
         assert key_command("revoke", revoked.split("_")[1], "--keys-file", keys_file).returncode == 0
+        service.signal(signal.SIGHUP)
+        service.event("keys_reloaded", count=1)
+        assert service.verify(PAIR, **bearer(revoked)).status == 401
+
+
+def test_a_revocation_waits_for_no_volume_of_models_that_hangs(start_stub, keys_file, tmp_path):
+    data = under_test.write_stub_data(tmp_path / "data", dlib_resnet={})
+    revoked = create(keys_file, "--scope", "verify")
+    service = start_stub("--keys-file", keys_file, "--no-trainer", data=data)
+    with under_test.hanging(data / "models" / "dlib-resnet" / "active"):
+        time.sleep(1)  # it looks twice a second
+        assert key_command("revoke", revoked.split("_")[1], "--keys-file", keys_file).returncode == 0
+        service.signal(signal.SIGHUP)
+        service.event("keys_reloaded", count=0)
+        assert service.verify(PAIR, **bearer(revoked)).status == 401
+
+
+def test_a_revocation_waits_for_its_own_file_says_so_and_is_not_lost(start_stub, keys_file):
+    revoked = create(keys_file, "--scope", "verify")
+    service = start_stub("--keys-file", keys_file)
+
+    def told(event):
+        return sum(f'"{event}"' in line for line in service.log)
+
+    with under_test.hanging(keys_file):
+        service.signal(signal.SIGHUP)
+        assert service.event("keys_reload_waits")["file"] == str(keys_file)
+        assert key_command("revoke", revoked.split("_")[1], "--keys-file", keys_file).returncode == 0
         for _ in range(3):
             service.signal(signal.SIGHUP)
-            service.event("keys_reload_waits")
+            time.sleep(0.1)
         assert service.verify(PAIR, **bearer(revoked)).status == 200
-    service.event("keys_reloaded", count=1)
+    under_test.wait_until(lambda: told("keys_reloaded") == 2)  # one for all that were sent meanwhile
     assert service.verify(PAIR, **bearer(revoked)).status == 401
-    assert sum("keys_reloaded" in line for line in service.log) == 1  # one for all
+    assert (told("keys_reload_waits"), told("keys_reloaded")) == (1, 2)
 
 
 def test_a_file_that_became_faulty_changes_nothing(guarded, keys_file):

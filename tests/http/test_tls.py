@@ -15,7 +15,7 @@ import uuid
 import disk_queue
 import pytest
 from certificates import CLIENT, DAY, Authority, TlsService, trusting
-from service import STUB, clean_environment, head, multipart, read_answer, write_stub_data
+from service import STUB, clean_environment, hanging, head, multipart, read_answer, write_stub_data
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
 HELLO_BYTES = 517  # of a record that says it is this long; enough of a ClientHello to wait for its rest
@@ -313,17 +313,29 @@ def test_a_certificate_that_cannot_be_read_changes_nothing(start, authority):
     assert serial(service) == first
 
 
-def test_a_renewal_waits_for_the_disk_and_is_not_lost(authority, tmp_path):
+def test_a_renewal_waits_for_no_disk_that_is_busy(authority, tmp_path):
     data = write_stub_data(tmp_path / "data", dlib_resnet={})
     service = TlsService(STUB, data, trusting(authority), authority.issue("late"), "--no-trainer")
     first = serial(service)
     with disk_queue.full(service, data):
         authority.issue("late")
         service.signal(signal.SIGHUP)
-        service.event("certificate_reload_waits")
+        service.event("certificate_reloaded")
+        assert serial(service) != first
+    assert service.stop() == 0
+
+
+def test_a_renewal_waits_for_its_own_files_says_so_and_is_not_lost(start, authority):
+    certificate, key = authority.issue("slow")
+    service = start(certificate=(certificate, key))
+    first = serial(service)
+    with hanging(key):
+        service.signal(signal.SIGHUP)
+        assert service.event("certificate_reload_waits")["file"] == str(certificate)
+        assert serial(service) == first
+        authority.issue("slow")
     service.event("certificate_reloaded")
     assert serial(service) != first
-    assert service.stop() == 0
 
 
 def test_renewals_under_load_lose_no_request(start, authority):
