@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ struct lockout {
     struct subjects *subjects; /* the thread's */
     struct queue *queue;
     pthread_t thread;
-    struct beat beat; /* of its changes */
+    struct beat beat;  /* of its changes */
+    atomic_uint ended; /* the thread has */
     bool running, sweeping;
     bool failed; /* the last change that had to be on disk; the thread's */
     bool more;   /* for the sweep: the thread's, or the loop's when the task is back */
@@ -73,6 +75,7 @@ static void *run(void *argument) {
             loop_post(task->service->loop, &task->message);
         }
     }
+    atomic_store(&lockout->ended, 1);
     return NULL;
 }
 
@@ -163,6 +166,13 @@ enum status lockout_start(struct service *service, struct error *err) {
     enum status status = lockout->queue ? subjects_open(options, &lockout->subjects, err)
                                         : error_set(err, STATUS_INTERNAL, "out of memory");
     return status == STATUS_OK ? start_thread(lockout, err) : status;
+}
+
+bool lockout_end_by(struct lockout *lockout, uint64_t until_us) {
+    if (!lockout || !lockout->running)
+        return true;
+    queue_close(lockout->queue);
+    return thread_ended_by(&lockout->ended, 1, until_us);
 }
 
 void lockout_stop(struct lockout *lockout) {

@@ -30,8 +30,9 @@ struct lockout_task {
 
 /* Opens the file of options.lockout, if it names a folder, and starts the thread. */
 enum status lockout_start(struct service *service, struct error *err);
-/* The tasks that wait are done; their messages are on the loop when it returns. NULL is allowed, as
- * it is for the next. */
+/* As pool_end_by. NULL is allowed, as it is for the next two. */
+bool lockout_end_by(struct lockout *lockout, uint64_t until_us);
+/* The tasks that wait are done; their messages are on the loop when it returns. */
 void lockout_stop(struct lockout *lockout);
 void lockout_destroy(struct lockout *lockout); /* stopped, and its messages have run */
 

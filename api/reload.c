@@ -55,6 +55,10 @@ void reload_ask(struct reload *reload) {
         begin(reload);
 }
 
+bool reload_end_by(struct reload *reload, uint64_t until_us) {
+    return !reload || pool_end_by(reload->pool, until_us);
+}
+
 static void closed(uv_handle_t *timer) { free(timer->data); }
 
 void reload_stop(struct reload *reload) {

@@ -33,6 +33,8 @@ enum status reload_start(struct reload *reload, const char *name, struct loop *l
                          struct error *err);
 /* Loop thread. NULL is allowed. */
 void reload_ask(struct reload *reload);
+/* As pool_end_by. NULL is allowed. */
+bool reload_end_by(struct reload *reload, uint64_t until_us);
 /* Loop thread, when the loop no longer runs: joins the thread. What it has read is still applied by
  * loop_flush or loop_destroy; the latter frees it. NULL is allowed. */
 void reload_stop(struct reload *reload);

@@ -10,6 +10,7 @@
 #include "api/housekeeping.h"
 #include "api/lockout.h"
 #include "api/problem.h"
+#include "api/reload.h"
 #include "api/remover.h"
 #include "api/routes.h"
 #include "api/supervisor.h"
@@ -171,19 +172,34 @@ enum status service_create(const struct service_options *options, struct loop *l
     return STATUS_OK;
 }
 
-void service_destroy(struct service *service) {
-    if (!service)
-        return;
+/* One after the other, as they give each other work. */
+const char *service_end_by(struct service *service, uint64_t until_us) {
     if (service->follow)
         follow_pause(service->follow);
     housekeeping_pause(service->housekeeping);
     supervisor_stop(service->supervisor);
+    service->supervisor = NULL;
+    if (!pool_end_by(service->upload_threads, until_us))
+        return "upload";
+    if (!pool_end_by(service->disk, until_us))
+        return "disk";
+    if (!lockout_end_by(service->lockout, until_us))
+        return "lockout";
+    if (!reload_end_by(service->keys_reload, until_us))
+        return "keys";
+    atomic_store(&service->ending, true);
+    return pool_end_by(service->remover, until_us) ? NULL : "remove";
+}
+
+void service_destroy(struct service *service) {
+    if (!service)
+        return;
+    (void)service_end_by(service, UINT64_MAX);
     pool_destroy(service->upload_threads);
     disk_stop(service);
     lockout_stop(service->lockout);
     authorize_stop(service);
     loop_flush(service->loop); /* the last look may have come back */
-    atomic_store(&service->ending, true);
     pool_destroy(service->remover);
     follow_stop(service->follow);
     housekeeping_stop(service->housekeeping);

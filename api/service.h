@@ -113,7 +113,11 @@ struct service {
  * called. Errors name the file. The service stays where it is until service_destroy. */
 enum status service_create(const struct service_options *options, struct loop *loop,
                            struct service **service, struct error *err);
-/* Only when no request is left. NULL is allowed. */
+/* Only when no request is left, and the loop no longer runs: has the threads end that wait for
+ * disks, and waits for them at most until clock_monotonic_us() is until_us. NULL: they have ended;
+ * else the name of one that has not, and what is left to do is to end the process. */
+const char *service_end_by(struct service *service, uint64_t until_us);
+/* Only when no request is left: waits for those threads as long as it takes. NULL is allowed. */
 void service_destroy(struct service *service);
 
 /* For http_listener_start: the routes and the wording of errors. Guards are the caller's. */

@@ -6,14 +6,17 @@
  * served as before. Then it drains: new verifications are refused, the public listener closes once
  * its requests are answered, then the other listeners (they have carried the probes until then);
  * the trainer gives back its job meanwhile. When all have ended the loop stops and the program
- * exits 0. A second signal ends it at once, and the kernel tells the trainer. SIGHUP has the
- * callers' keys and the certificates read anew. While it starts nobody is served yet: a signal to
- * end is obeyed at once, and a SIGHUP as soon as it has started.
+ * exits 0; threads that wait for a disk have a second for that. A second signal ends it at once,
+ * and the kernel tells the trainer. SIGHUP has the callers' keys and the certificates read anew.
+ * While it starts nobody is served yet: a signal to end is obeyed at once, and a SIGHUP as soon as
+ * it has started.
  *
  * Before anything is read it has given up what it does not need (cli/serve_sandbox.h).
  */
+#include "api/audit.h"
 #include "api/authorize.h"
 #include "api/health.h"
+#include "api/reload.h"
 #include "api/service.h"
 #include "api/supervisor.h"
 #include "cli/command.h"
@@ -27,6 +30,7 @@
 #include "cli/trust.h"
 #include "model/json.h"
 #include "model/network/network.h"
+#include "server/clock.h"
 #include "server/log.h"
 #include "server/spare.h"
 
@@ -38,7 +42,7 @@
 #include <unistd.h>
 
 enum { PUBLIC, ADMIN, METRICS, LISTENERS }; /* places of the listeners */
-enum { ADDRESS_SIZE = 128 };
+enum { ADDRESS_SIZE = 128, END_MS = 1000 };
 _Static_assert(LISTENERS == 1 + SIDE_LISTENERS, "the public one and those beside it");
 
 struct server {
@@ -424,6 +428,22 @@ static enum status start(struct server *server, const struct serve_settings *s, 
     return start_listeners(server, s, addresses, err);
 }
 
+/* A disk that hangs keeps its thread for ever, and a large version that is being loaded for long.
+ * What such a thread has begun is left as by a kill, which it is made for; the record, which is
+ * not, is written to its end. */
+static void end_threads(struct server *server) {
+    uint64_t until_us = clock_monotonic_us() + END_MS * UINT64_C(1000);
+    const char *late = service_end_by(server->service, until_us);
+    if (!late && !reload_end_by(server->tls_reload, until_us))
+        late = "certificate";
+    if (!late)
+        return;
+    log_event(LOG_WARN, "thread_left_behind", LOG_STR("thread", late),
+              LOG_STR("meaning", "a disk has not answered it for a second; the program ends"));
+    audit_close(server->service);
+    _exit(EXIT_DONE);
+}
+
 static void stop(struct server *server) {
     for (int i = 0; i < LISTENERS; i++) {
         http_listener_stop(server->listeners[i]);
@@ -483,6 +503,7 @@ static int serve(const struct serve_settings *s) {
         loop_run(server.loop);
         let_signals_end_it(&server);
         log_event(LOG_INFO, "stopped", LOG_BOOL("drained", true));
+        end_threads(&server);
     }
     stop(&server);
     return status == STATUS_OK ? EXIT_DONE : cli_failed("serve", err.detail);

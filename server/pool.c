@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,8 @@ struct pool {
     struct pool_options options; /* options.name points to name */
     char name[THREAD_NAME_SIZE];
     struct queue *queue;
-    unsigned started; /* threads to join */
+    unsigned started;  /* threads to join */
+    atomic_uint ended; /* of those, for pool_end_by */
     /* What the threads report at their start; pool_create waits for it. */
     pthread_mutex_t lock;
     pthread_cond_t reported;
@@ -86,6 +88,7 @@ static void *pool_thread(void *argument) {
     }
     if (options->context_destroy)
         options->context_destroy(context);
+    atomic_fetch_add(&pool->ended, 1);
     return NULL;
 }
 
@@ -164,6 +167,13 @@ bool pool_hangs(const struct pool *pool, uint64_t least_us) {
         if (beat_hangs(&pool->workers[i].beat, now_us, least_us))
             return true;
     return false;
+}
+
+bool pool_end_by(struct pool *pool, uint64_t until_us) {
+    if (!pool)
+        return true;
+    queue_close(pool->queue);
+    return thread_ended_by(&pool->ended, pool->started, until_us);
 }
 
 void pool_destroy(struct pool *pool) {

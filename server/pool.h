@@ -44,6 +44,10 @@ bool pool_submit_ahead(struct pool *pool, struct pool_task *task);
 struct queue *pool_queue(struct pool *pool); /* borrowed, for its length and capacity */
 /* Whether a thread has run one task for longer than server/beat.h allows. Any thread. */
 bool pool_hangs(const struct pool *pool, uint64_t least_us);
+/* Takes no more, and waits until what is queued has run and its threads have ended, at most until
+ * clock_monotonic_us() is until_us. False: they have not, and the pool cannot be destroyed yet
+ * without waiting for them. NULL is allowed. */
+bool pool_end_by(struct pool *pool, uint64_t until_us);
 void pool_destroy(struct pool *pool); /* runs what is queued, joins the threads; NULL allowed */
 
 #endif

@@ -364,6 +364,18 @@ def test_a_client_that_dawdles_does_not_hold_the_end(start_stub):
         assert slow.recv(1) == b""
 
 
+def test_a_disk_that_hangs_does_not_hold_the_end_nor_cost_the_record_a_line(start_stub, tmp_path):
+    data, record = write_stub_data(tmp_path / "data", dlib_resnet={}), tmp_path / "audit.jsonl"
+    service = start_stub("--audit", record, data=data)
+    with hanging(data / "models" / "dlib-resnet" / "active"):
+        time.sleep(1)  # it looks twice a second
+        assert service.verify(PAIR).status == 200
+        service.signal()
+        assert service.wait() == 0
+    assert service.event("thread_left_behind")["thread"] == "disk"
+    assert [json.loads(line)["event"] for line in record.read_text().splitlines()] == ["decision"]
+
+
 def test_no_metrics_on_the_public_listener_and_no_admin_when_off(start_stub):
     service = start_stub("--metrics-listen=127.0.0.1:0")
     assert service.get("/metrics").status == 404

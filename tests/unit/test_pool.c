@@ -1,6 +1,7 @@
 #include "server/pool.h"
 
 #include "server/cgroup.h"
+#include "server/clock.h"
 #include "server/memory.h"
 
 #include <pthread.h>
@@ -224,6 +225,30 @@ static void threads_are_named_nicer_and_deaf_to_signals_and_the_caller_is_not(vo
     assert_int_equal(getpriority(PRIO_PROCESS, (id_t)gettid()), nice_before);
 }
 
+static void a_pool_is_waited_for_until_its_threads_have_ended_or_the_time_has(void **state) {
+    (void)state;
+    struct bench bench = {0};
+    struct pool_options options = options_of(&bench, 2);
+    struct pool *pool;
+    struct gate gate = {.task.run = run_gate}, late = {.task.run = run_gate};
+    pthread_mutex_init(&gate.lock, NULL);
+    pthread_cond_init(&gate.changed, NULL);
+    assert_int_equal(pool_create(&options, &pool, NULL), STATUS_OK);
+    assert_true(pool_submit(pool, &gate.task));
+    gate_await_entry(&gate);
+    uint64_t until_us = clock_monotonic_us() + 20000;
+    assert_false(pool_end_by(pool, until_us));
+    assert_true(clock_monotonic_us() >= until_us);
+    assert_false(pool_submit(pool, &late.task));
+    gate_open(&gate);
+    assert_true(pool_end_by(pool, UINT64_MAX));
+    assert_int_equal(bench.destroyed, 2);
+    pool_destroy(pool);
+    assert_true(pool_end_by(NULL, 0));
+    pthread_cond_destroy(&gate.changed);
+    pthread_mutex_destroy(&gate.lock);
+}
+
 static void destroying_no_pool_is_allowed(void **state) {
     (void)state;
     pool_destroy(NULL);
@@ -339,6 +364,7 @@ int main(void) {
         cmocka_unit_test(a_failing_pool_needs_no_place_for_its_sentence),
         cmocka_unit_test(a_full_pool_refuses_and_destroying_it_runs_what_is_queued),
         cmocka_unit_test(threads_are_named_nicer_and_deaf_to_signals_and_the_caller_is_not),
+        cmocka_unit_test(a_pool_is_waited_for_until_its_threads_have_ended_or_the_time_has),
         cmocka_unit_test(destroying_no_pool_is_allowed),
         cmocka_unit_test(a_quota_counts_as_cpus_rounded_up),
         cmocka_unit_test(what_is_no_quota_limits_nothing),
