@@ -58,7 +58,7 @@ struct server {
     unsigned side_listeners;                    /* admin and metrics, while they drain */
     unsigned waits;                             /* what must end before the loop does */
     uv_signal_t terminate, interrupt, hang_up;
-    uv_timer_t delay; /* between the signal and the end of accepting */
+    uv_timer_t delay; /* between the signal and the end of accepting; then for on_side_waits */
     uv_timer_t watchdog;
     struct notify notify;
     uint64_t drain_delay_ms;
@@ -284,6 +284,35 @@ static void has_ended(void *context) {
         loop_stop(server->loop);
 }
 
+/* What the thread has begun is left as by a kill, which it is made for; the record, which is not,
+ * is written to its end. */
+static void leave_behind(struct server *server, const char *thread) {
+    log_event(LOG_WARN, "thread_left_behind", LOG_STR("thread", thread),
+              LOG_STR("meaning", "it has waited for a disk for too long; the program ends"));
+    audit_close(server->service);
+    _exit(EXIT_DONE);
+}
+
+/* A disk that hangs keeps its thread for ever, and a large version that is being loaded for long.
+ */
+static void end_threads(struct server *server) {
+    uint64_t until_us = clock_monotonic_us() + END_MS * UINT64_C(1000);
+    const char *late = service_end_by(server->service, until_us);
+    if (!late && !reload_end_by(server->tls_reload, until_us))
+        late = "certificate";
+    if (late)
+        leave_behind(server, late);
+}
+
+/* Only operators' requests are left, and those wait for the disk thread, for ever where that
+ * hangs. */
+static void on_side_waits(uv_timer_t *timer) {
+    struct server *server = timer->data;
+    const struct service *service = server->service;
+    if (pool_hangs(service->disk, service->options.hang_ms * UINT64_C(1000)))
+        leave_behind(server, "disk");
+}
+
 static void side_drained(void *context) {
     struct server *server = context;
     if (--server->side_listeners == 0)
@@ -296,6 +325,7 @@ static void public_drained(void *context) {
         server->side_listeners += server->listeners[i] != NULL;
     if (server->side_listeners == 0)
         has_ended(server);
+    uv_timer_start(&server->delay, on_side_waits, END_MS, END_MS);
     for (int i = PUBLIC + 1; i < LISTENERS; i++)
         if (server->listeners[i])
             http_listener_drain(server->listeners[i], side_drained, server);
@@ -426,22 +456,6 @@ static enum status start(struct server *server, const struct serve_settings *s, 
         server->application.allowed_origins = s->allowed_origins.values;
     server->application.guard_hosts = !s->insecure && !s->keys_file;
     return start_listeners(server, s, addresses, err);
-}
-
-/* A disk that hangs keeps its thread for ever, and a large version that is being loaded for long.
- * What such a thread has begun is left as by a kill, which it is made for; the record, which is
- * not, is written to its end. */
-static void end_threads(struct server *server) {
-    uint64_t until_us = clock_monotonic_us() + END_MS * UINT64_C(1000);
-    const char *late = service_end_by(server->service, until_us);
-    if (!late && !reload_end_by(server->tls_reload, until_us))
-        late = "certificate";
-    if (!late)
-        return;
-    log_event(LOG_WARN, "thread_left_behind", LOG_STR("thread", late),
-              LOG_STR("meaning", "a disk has not answered it for a second; the program ends"));
-    audit_close(server->service);
-    _exit(EXIT_DONE);
 }
 
 static void stop(struct server *server) {

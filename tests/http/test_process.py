@@ -376,6 +376,18 @@ def test_a_disk_that_hangs_does_not_hold_the_end_nor_cost_the_record_a_line(star
     assert [json.loads(line)["event"] for line in record.read_text().splitlines()] == ["decision"]
 
 
+def test_a_request_that_waits_for_a_disk_that_hangs_does_not_hold_the_end(start_stub, tmp_path):
+    data = write_stub_data(tmp_path / "data", dlib_resnet={})
+    service = start_stub("--hang-seconds=0.5", data=data)
+    with hanging(data / "models" / "dlib-resnet" / "active"):
+        with service.connect(service.admin_port) as operator:
+            operator.sendall(b"GET /admin/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            service.await_metric("facepair_http_in_flight 2")
+            service.signal()
+            assert service.wait() == 0
+    assert service.event("thread_left_behind")["thread"] == "disk"
+
+
 def test_no_metrics_on_the_public_listener_and_no_admin_when_off(start_stub):
     service = start_stub("--metrics-listen=127.0.0.1:0")
     assert service.get("/metrics").status == 404
