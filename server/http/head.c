@@ -6,8 +6,9 @@
  * different ways: two Content-Lengths, Content-Length with Transfer-Encoding, two keys, blanks
  * before a colon (the header is then another one to it). Each is refused and its connection closed,
  * so that no byte after such a header is ever taken for a request. What cannot be seen through its
- * API, and is harmless alone: bare LF as a line end, a folded header line (read as one line), a NUL
- * (the value ends there), chunk extensions (ignored).
+ * API, and is harmless alone: bare LF as a line end, a folded header line (read as one line; with a
+ * colon it has no name that could be one), a NUL (the value ends there), chunk extensions
+ * (ignored).
  */
 #include "server/http/connection.h"
 
