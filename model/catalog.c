@@ -129,18 +129,16 @@ enum status catalog_default(const char *data, const struct catalog_models *model
 
 static enum status read_line(const char *path, char version[CARD_VERSION_MAX + 1],
                              struct error *err) {
-    char *text;
+    char text[LINE_BYTES_MAX + 1];
     size_t size;
-    enum status status = file_read(path, LINE_BYTES_MAX, &text, &size, err);
+    enum status status = file_read_into(path, LINE_BYTES_MAX, text, &size, err);
     if (status != STATUS_OK)
         return status;
     text[strcspn(text, "\r\n")] = '\0';
-    if (card_version_valid(text))
-        snprintf(version, CARD_VERSION_MAX + 1, "%s", text);
-    else
-        status = error_set(err, STATUS_INTERNAL, "%.180s: does not name a version", path);
-    free(text);
-    return status;
+    if (!card_version_valid(text))
+        return error_set(err, STATUS_INTERNAL, "%.180s: does not name a version", path);
+    memcpy(version, text, strlen(text) + 1);
+    return STATUS_OK;
 }
 
 static enum status write_line(const char *directory, const char *name, const char *version,

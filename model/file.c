@@ -57,14 +57,14 @@ static ssize_t read_all(int fd, char *bytes, size_t size) {
     return (ssize_t)have;
 }
 
-enum status file_read(const char *path, size_t bytes_max, char **bytes, size_t *size,
-                      struct error *err) {
+/* *size: what it has now. */
+static enum status open_small(const char *path, size_t bytes_max, int *out, size_t *size,
+                              struct error *err) {
     /* O_NONBLOCK: opening a named pipe must not wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return failed(err, path, strerror(errno));
     enum status status = STATUS_OK;
-    char *buffer = NULL;
     struct stat about;
     if (fstat(fd, &about) != 0)
         status = failed(err, path, strerror(errno));
@@ -72,21 +72,59 @@ enum status file_read(const char *path, size_t bytes_max, char **bytes, size_t *
         status = failed(err, path, "not a regular file");
     else if ((uintmax_t)about.st_size > bytes_max)
         status = failed(err, path, "the file is too large");
-    else if (!(buffer = malloc((size_t)about.st_size + 1)))
-        status = failed(err, path, "out of memory");
-    if (status == STATUS_OK) {
-        ssize_t n = read_all(fd, buffer, (size_t)about.st_size);
-        if (n < 0) {
-            status = failed(err, path, strerror(errno));
-        } else {
-            buffer[n] = '\0';
-            *bytes = buffer;
-            *size = (size_t)n;
-            buffer = NULL;
-        }
+    if (status != STATUS_OK) {
+        close(fd);
+        return status;
     }
-    free(buffer);
+    *out = fd;
+    *size = (size_t)about.st_size;
+    return STATUS_OK;
+}
+
+/* At most *size bytes; closes fd. */
+static enum status take_all(const char *path, int fd, char *bytes, size_t *size,
+                            struct error *err) {
+    ssize_t n = read_all(fd, bytes, *size);
+    int cause = errno;
     close(fd);
+    if (n < 0)
+        return failed(err, path, strerror(cause));
+    bytes[n] = '\0';
+    *size = (size_t)n;
+    return STATUS_OK;
+}
+
+enum status file_read(const char *path, size_t bytes_max, char **bytes, size_t *size,
+                      struct error *err) {
+    int fd;
+    size_t found;
+    enum status status = open_small(path, bytes_max, &fd, &found, err);
+    if (status != STATUS_OK)
+        return status;
+    char *buffer = malloc(found + 1);
+    if (!buffer) {
+        close(fd);
+        return failed(err, path, "out of memory");
+    }
+    status = take_all(path, fd, buffer, &found, err);
+    if (status != STATUS_OK) {
+        free(buffer);
+        return status;
+    }
+    *bytes = buffer;
+    *size = found;
+    return STATUS_OK;
+}
+
+enum status file_read_into(const char *path, size_t bytes_max, char *bytes, size_t *size,
+                           struct error *err) {
+    int fd;
+    size_t found;
+    enum status status = open_small(path, bytes_max, &fd, &found, err);
+    if (status == STATUS_OK)
+        status = take_all(path, fd, bytes, &found, err);
+    if (status == STATUS_OK)
+        *size = found;
     return status;
 }
 

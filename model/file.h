@@ -22,6 +22,10 @@ enum status file_path_list(char path[PATH_MAX], struct error *err, const char *f
  * and a terminating NUL that is not counted. STATUS_INTERNAL; err names the file. */
 enum status file_read(const char *path, size_t bytes_max, char **bytes, size_t *size,
                       struct error *err);
+/* The same into the caller's bytes_max + 1 bytes: for want of memory nothing is taken for absent.
+ */
+enum status file_read_into(const char *path, size_t bytes_max, char *bytes, size_t *size,
+                           struct error *err);
 
 /* Writes the file anew (temporary file PATH.XXXXXX, fsync, rename, fsync of the directory): a
  * reader sees the old or the whole new one, also after the power fails. One that is there keeps its
