@@ -17,6 +17,7 @@
 #include "api/send.h"
 #include "api/supervisor.h"
 #include "model/digest.h"
+#include "model/json.h"
 #include "model/store/datasets.h"
 #include "server/clock.h"
 #include "server/http/reply.h"
@@ -67,9 +68,8 @@ static enum status write_answer(struct job_creation *creation, const char *spec,
     snprintf(job.dataset_sha256, sizeof job.dataset_sha256, "%s", dataset.sha256);
     snprintf(job.resume_from, sizeof job.resume_from, "%.*s", (int)sizeof job.resume_from - 1,
              body->resume_from ? body->resume_from : "");
-    json_t *root = job_json(&job, true);
-    creation->text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(root);
+    (void)json_lacked_memory();
+    creation->text = send_json_text(job_json(&job, true));
     return creation->text ? STATUS_OK : error_set(err, STATUS_INTERNAL, "out of memory for a job");
 }
 

@@ -15,8 +15,6 @@ static void refuse_text(const json_error_t *error, const struct json_scan *scan,
         if (key && key->size < sizeof name)
             memcpy(name, key->text, key->size);
         faults_add(faults, STATUS_DUPLICATE_FIELD, name, "The member is given more than once.");
-    } else if (json_lacked_memory()) {
-        faults_add(faults, STATUS_INTERNAL, NULL, "out of memory for a JSON body");
     } else if (json_error_code(error) == json_error_null_character ||
                json_error_code(error) == json_error_null_byte_in_key) {
         faults_add(faults, STATUS_INVALID_JSON, NULL,
@@ -43,6 +41,11 @@ json_t *json_body_read(const uint8_t *json, size_t size, size_t values_max, stru
     (void)json_lacked_memory();
     json_t *root = json_loadb((const char *)json, size,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
+    if (json_lacked_memory()) {
+        json_decref(root);
+        faults_add(faults, STATUS_INTERNAL, NULL, "out of memory for a JSON body");
+        return NULL;
+    }
     if (!root) {
         refuse_text(&error, &scan, faults);
         return NULL;

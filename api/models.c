@@ -77,14 +77,24 @@ json_t *model_summary_json(struct service *service, const struct model_version *
                      "thresholds", model_thresholds_json(card), "metrics", metrics_json(card));
 }
 
+/* Looks at each: a part of a summary is written with memory that is not jansson's. */
+static json_t *summaries_json(struct service *service) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < registry_count(service->registry); i++)
+        if (json_array_append_new(
+                list, model_summary_json(service, registry_at(service->registry, i))) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
 void models_list(struct http_request *request) {
     struct service *service = http_request_application(request)->context;
-    json_t *data = json_array();
-    for (size_t i = 0; i < registry_count(service->registry); i++)
-        (void)json_array_append_new(data,
-                                    model_summary_json(service, registry_at(service->registry, i)));
     send_json(request, 200,
-              json_pack("{s:s, s:o, s:b}", "object", "list", "data", data, "has_more", 0), NULL);
+              json_pack("{s:s, s:o, s:b}", "object", "list", "data", summaries_json(service),
+                        "has_more", 0),
+              NULL);
 }
 
 bool model_reference_read(const char *segment, char reference[MODEL_REFERENCE_SIZE]) {

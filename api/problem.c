@@ -1,6 +1,8 @@
 #include "api/problem.h"
 
 #include "api/admission.h"
+#include "api/send.h"
+#include "model/json.h"
 #include "server/http/reply.h"
 #include "server/log.h"
 #include "server/utf8.h"
@@ -115,9 +117,8 @@ void problem_reply_faults(struct http_request *request, const struct faults *fau
     } else if (status == STATUS_UNAUTHORIZED) {
         headers[0] = (struct http_header){"WWW-Authenticate", "Bearer realm=\"facepair\""};
     }
-    json_t *root = document(request, faults);
-    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-    json_decref(root);
+    (void)json_lacked_memory(); /* for what is told here there may be some again */
+    char *text = send_json_text(document(request, faults));
     if (text)
         http_reply_take(request, status_http(status), PROBLEM_CONTENT_TYPE, text, strlen(text),
                         headers);

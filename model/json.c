@@ -68,8 +68,10 @@ enum status json_reader_open(const char *bytes, size_t size, struct json_reader 
     json_error_t cause;
     (void)json_lacked_memory();
     json_t *document = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &cause);
-    if (!document && json_lacked_memory())
+    if (json_lacked_memory()) {
+        json_decref(document);
         return error_set(err, STATUS_INTERNAL, "out of memory");
+    }
     if (!document)
         return error_set(err, STATUS_INVALID_JSON, "line %d: %.160s", cause.line, cause.text);
     struct json_reader *opened = calloc(1, sizeof(*opened));

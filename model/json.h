@@ -26,8 +26,9 @@ enum {
  * a photograph), and it is noticed when there is none. Once in a process, before any other thread.
  */
 void json_use_our_memory(void);
-/* Jansson has asked for memory on this thread, and there was none, since this was last called.
- * It calls a text that it had no memory for malformed. */
+/* Jansson has asked for memory on this thread, and there was none, since this was last called. It
+ * calls a text that it had no memory for malformed, or leaves out of a string or a number the
+ * character for which its buffer had to grow. */
 bool json_lacked_memory(void);
 
 struct json_reader;
