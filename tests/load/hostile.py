@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Requests made of valid ones by a seeded hand: bits of the photographs turned, parts cut out, doubled and swapped, header lines
-and framing changed. The real program decodes and detects. A run passes when the program lives, every answer is one that
-openapi.yaml allows, no connection is silent for longer than PATIENCE_S, and valid requests in between are answered as ever.
+and framing changed. The real program decodes and detects. A run passes when the program lives, no connection is silent for longer
+than PATIENCE_S, valid requests in between are answered as ever, and every answer on a connection has a status and a code that
+openapi.yaml lists for its path, or is libmicrohttpd's own to what is no request. Of the 5xx those alone are allowed that a crowd
+explains. What a 504 was answered to is sent again when the crowd has gone: then it must be in time, and there must be few of them.
 
 usage: hostile.py [--build BUILD] [--requests N] [--seed N] [--clients N] [--first N]      (`make chaos`: 40,000)
 
@@ -9,6 +11,7 @@ usage: hostile.py [--build BUILD] [--requests N] [--seed N] [--clients N] [--fir
 """
 import argparse
 import collections
+import contextlib
 import io
 import json
 import pathlib
@@ -18,17 +21,23 @@ import socket
 import sys
 import threading
 
+import yaml
 from PIL import Image
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE / "tests" / "http"))
+import contract  # noqa: E402
 import service as under_test  # noqa: E402
 
 PATIENCE_S = 60
 SILENCE_S = 0.5  # after it, a client that has announced more than it sends says that it has nothing more to say
 VALID_EVERY = 250
+LATE_SHARE_MAX = 0.01
+PATHS = ("/v1/verify", "/verify", "/v1/embeddings", "/v1/compare")
 # What a request may be answered with 5xx for; an internal error is a fault of ours.
 EXPLAINED = {"overloaded", "deadline_exceeded"}
+OF_LIBMICROHTTPD = {400, 413, 414, 431, 505}  # in HTML, without an X-Request-Id
+CLIENT_LEFT = 499  # to one who has half-closed
 NAMES = ["Content-Length", "Transfer-Encoding", "Host", "Expect", "Content-Type", "Content-Encoding", "Connection", "X-Request-Id",
          "X-Request-Timeout-Ms", "Origin", "Authorization", "Upgrade"]
 VALUES = ["", "0", "-1", "1", "99999999999999999999", "chunked", "gzip, chunked", "100-continue", "localhost", "a" * 20000,
@@ -129,8 +138,7 @@ def request_of(draw, photos):
     body, content_type = body_of(draw, first, second)
     if kind == "body":
         body = draw.choice(CHANGES)(draw, body)
-    lines = [f"POST {draw.choice(('/v1/verify', '/verify', '/v1/embeddings', '/v1/compare'))} HTTP/1.1", "Host: localhost",
-             f"Content-Type: {content_type}"]
+    lines = [f"POST {draw.choice(PATHS)} HTTP/1.1", "Host: localhost", f"Content-Type: {content_type}"]
     if draw.random() < 0.3:
         lines, body = [*lines, "Transfer-Encoding: chunked"], chunked(draw, body)
     else:
@@ -145,8 +153,8 @@ def request_of(draw, photos):
 
 
 def converse(port, data):
-    """All that comes back; None: the connection stayed silent."""
-    text = b""
+    """(all that comes back, whether the client half-closed before it came); None: the connection stayed silent."""
+    text, left = b"", False
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
         try:
             connection.sendall(data)
@@ -155,22 +163,21 @@ def converse(port, data):
                 try:
                     piece = connection.recv(65536)
                 except TimeoutError:
-                    if text:  # answered, and the connection kept
-                        return text
                     if connection.gettimeout() == PATIENCE_S:
-                        return None
-                    if asks_for_work(data):
-                        connection.settimeout(PATIENCE_S)  # a busy machine: the whole request is there
-                        continue
-                    connection.shutdown(socket.SHUT_WR)
+                        return None, left
                     connection.settimeout(PATIENCE_S)
+                    if text or not asks_for_work(data):  # else a busy machine: the whole request is there
+                        left = True
+                        with contextlib.suppress(OSError):  # it may be closed by now
+                            connection.shutdown(socket.SHUT_WR)
                     continue
                 if not piece:
-                    return text
+                    return text, left
                 text += piece
-                connection.settimeout(SILENCE_S)
+                if not left:
+                    connection.settimeout(SILENCE_S)
         except ConnectionError:
-            return text
+            return text, left
 
 
 def asks_for_work(data):
@@ -180,51 +187,113 @@ def asks_for_work(data):
     return bool(length) and int(length[1]) <= len(body)
 
 
-def judge(text):
-    """What is wrong with the answer, or None; and what it was."""
-    if text is None:
-        return "silence", "silence"
-    if not text:
-        return None, "closed"
-    match = re.match(rb"HTTP/1\.1 (\d{3}) ", text)
-    if not match:
-        return "no HTTP answer", "garbage"
-    status = int(match[1])
-    if status == 100:
-        return judge(text.partition(b"\r\n\r\n")[2])
-    if status < 500 or status == 505:  # 505: libmicrohttpd's, of another version
-        return None, str(status)
-    code = re.search(rb'"code":"([a-z_]+)"', text)
-    name = code[1].decode() if code else "unexplained"
-    return None if name in EXPLAINED else f"{status} {name}", f"{status} {name}"
+def answers(text):
+    """[(status, header, body)] by their framing; None stands for what is no answer. The last body may be cut short."""
+    found = []
+    while text:
+        head, end, text = text.partition(b"\r\n\r\n")
+        match = re.match(rb"HTTP/1\.1 (\d{3}) ", head)
+        if not match:
+            return [*found, None]
+        if match[1] == b"100":
+            continue
+        length = re.search(rb"\r\nContent-Length: (\d+)", head)
+        size = int(length[1]) if length else 0
+        if b"\r\nX-Request-Id: " not in head:
+            size = len(text)  # libmicrohttpd's own, and the last: its header may come twice
+        found.append((int(match[1]), head, text[:size]))
+        text = text[size:]
+    return found
+
+
+def code_of(body):
+    """Of a problem; None: of none, or cut short."""
+    try:
+        return json.loads(body)["code"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+class Judge:
+    """What openapi.yaml lists for each path, and whether an answer is of it."""
+
+    def __init__(self):
+        document = yaml.safe_load((TREE / "openapi.yaml").read_text())
+        self.listed = {}
+        for path in PATHS:
+            operation = contract.resolve(document, document["paths"][path])["post"]
+            codes = contract.documented_codes(document, operation)
+            self.listed[path] = codes | {(status, None) for status in operation["responses"] if status.startswith("2")}
+        self.any = set().union(*self.listed.values())
+
+    def allowed(self, data, first):
+        """What stands behind the first request, and whatever has no known path, may have been taken for a request for any."""
+        match = re.match(rb"POST (/[a-z0-9/]+) HTTP/1\.1\r?\n", data)
+        return self.listed.get(match[1].decode(), self.any) if match and first else self.any
+
+    def one(self, answer, allowed, left):
+        """(what is wrong with it or None, what it is)"""
+        if answer is None:
+            return "no HTTP answer", "garbage"
+        status, head, body = answer
+        if b"\r\nX-Request-Id: " not in head:
+            return None if status in OF_LIBMICROHTTPD else f"{status} of libmicrohttpd", f"{status} of libmicrohttpd"
+        code = code_of(body)
+        name = f"{status} {code}" if code else str(status)
+        known = (str(status), code) in allowed or ("default", code) in allowed or (status == CLIENT_LEFT and left)
+        if status >= 500 and code not in EXPLAINED:
+            known = False
+        return None if known else f"{name}, which is not allowed", name
+
+    def all(self, text, data, left):
+        """(what is wrong, or None; what they are) of all that came on a connection"""
+        if text is None:
+            return "silence", "silence"
+        judged = [self.one(answer, self.allowed(data, i == 0), left) for i, answer in enumerate(answers(text))]
+        wrong = [fault for fault, _ in judged if fault]
+        return "; ".join(wrong) or None, ", ".join(name for _, name in judged) or "closed"
 
 
 class Run:
     def __init__(self, service, arguments):
         self.service, self.arguments = service, arguments
-        self.photos = photographs()
+        self.photos, self.judge = photographs(), Judge()
         self.lock = threading.Lock()
-        self.next, self.counts, self.faults = arguments.first, collections.Counter(), []
+        self.next, self.counts, self.faults, self.late = arguments.first, collections.Counter(), [], []
 
     def take(self):
         with self.lock:
             self.next += 1
             return self.next - 1 if self.next <= self.arguments.requests else None
 
+    def send(self, number):
+        """(what was changed, what is wrong with the answers or None, what they are)"""
+        draw = random.Random(f"{self.arguments.seed}/{number}")
+        kind, data = request_of(draw, self.photos)
+        try:
+            text, left = converse(self.service.port, data)
+        except OSError as error:
+            return kind, f"cannot connect: {error}", "no connection"
+        return kind, *self.judge.all(text, data, left)
+
     def client(self):
         while (number := self.take()) is not None:
-            draw = random.Random(f"{self.arguments.seed}/{number}")
-            kind, data = request_of(draw, self.photos)
-            try:
-                wrong, what = judge(converse(self.service.port, data))
-                if not wrong and number % VALID_EVERY == 0:
-                    wrong = self.valid()
-            except OSError as error:
-                wrong, what = f"cannot connect: {error}", "no connection"
+            kind, wrong, what = self.send(number)
+            if not wrong and number % VALID_EVERY == 0:
+                wrong = self.valid()
             with self.lock:
                 self.counts[f"{kind}: {what}"] += 1
                 if wrong:
                     self.faults.append((number, kind, wrong))
+                if "504 " in what:
+                    self.late.append(number)
+
+    def repeat_late(self):
+        """Others may make a request late, what it asks for itself must not."""
+        for number in self.late:
+            kind, wrong, what = self.send(number)
+            if wrong or "504 " in what:
+                self.faults.append((number, kind, f"alone: {wrong or what}"))
 
     def valid(self):
         answer = self.service.verify([("image1", self.photos[0]), ("image2", self.photos[5])], X_Request_Timeout_Ms="60000")
@@ -246,14 +315,19 @@ def main():
         client.start()
     for client in clients:
         client.join()
+    asked = sum(run.counts.values())
+    too_many = len(run.late) > asked * LATE_SHARE_MAX
+    if not too_many:
+        run.repeat_late()
     died = service.process.poll() is not None
     code = service.stop()
     for name, count in sorted(run.counts.items()):
         print(f"{count:7} {name}")
     for number, kind, wrong in run.faults[:20]:
         print(f"request {number} of seed {arguments.seed} ({kind}): {wrong}")
-    print(f"{sum(run.counts.values())} requests, {len(run.faults)} faults, exit code {code}{', died' if died else ''}")
-    return 1 if run.faults or code or died else 0
+    print(f"{asked} requests, {len(run.late)} past their deadline{', too many' if too_many else ''}, {len(run.faults)} faults, "
+          f"exit code {code}{', died' if died else ''}")
+    return 1 if run.faults or too_many or code or died else 0
 
 
 if __name__ == "__main__":
