@@ -168,19 +168,25 @@ def test_the_log_is_json_lines_and_tells_of_the_start_before_any_request(start_s
     assert b"first" not in "".join(service.log).encode()
 
 
-def test_nothing_is_logged_when_it_is_off(stub_data, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen([STUB, "serve", "--data", stub_data, f"--listen=127.0.0.1:{port}", "--admin-listen=off",
-                                "--log-level=off"], stderr=subprocess.PIPE)
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        except ConnectionRefusedError:
-            assert process.poll() is None
-    process.terminate()
-    assert (process.communicate(timeout=PATIENCE_S)[1], process.returncode) == (b"", 0)
+def test_nothing_is_logged_when_it_is_off(stub_data):
+    with socket.socket() as held:  # bound and not listening: the port is nobody's but the program's, which reuses addresses
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        process = subprocess.Popen([STUB, "serve", "--data", stub_data, f"--listen=127.0.0.1:{port}", "--admin-listen=off",
+                                    "--log-level=off"], stderr=subprocess.PIPE)
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                assert process.poll() is None
+        process.terminate()
+        assert (process.communicate(timeout=PATIENCE_S)[1], process.returncode) == (b"", 0)
+
+
+# The only thread that prepares is busy with it for three seconds: time enough to see what waits behind it.
+HANGING = [("image1", b"STUB:hang 1"), ("image2", b"second")]
 
 
 def test_a_log_that_nobody_reads_holds_up_no_answer_and_no_end(stub_data):
@@ -205,11 +211,12 @@ def test_a_log_that_nobody_reads_holds_up_no_answer_and_no_end(stub_data):
 def test_work_in_flight_is_answered_before_the_end(start_stub, number):
     service = start_stub("--prepare-threads=1")
     answers = []
-    slow = [("image1", b"STUB:slow 1"), ("image2", b"STUB:slow 2")]
-    clients = [threading.Thread(target=lambda: answers.append(service.verify(slow))) for _ in range(5)]
-    for client in clients:
+    clients = [threading.Thread(target=lambda pair=pair: answers.append(service.verify(pair))) for pair in [HANGING] + [PAIR] * 4]
+    clients[0].start()
+    service.await_metric('facepair_queue_length{queue="prepare"} 1')
+    for client in clients[1:]:
         client.start()
-    service.await_metric("facepair_http_in_flight 6")
+    service.await_metric('facepair_queue_length{queue="prepare"} 9')
     service.signal(number)
     for client in clients:
         client.join()
@@ -219,14 +226,19 @@ def test_work_in_flight_is_answered_before_the_end(start_stub, number):
 
 
 def test_real_work_in_flight_is_answered_before_the_end():
-    service = Service(PROGRAM, DATA)
-    body, content_type = multipart([("image1", photo("obama3.jpg")), ("image2", photo("obama3.jpg"))])
-    with service.connect() as connection:
-        connection.sendall(head(service, [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]) + body)
-        service.await_metric("facepair_http_in_flight 2")
-        service.signal()
-        answer = read_answer(connection)
-    assert (answer.status, answer.json["verified"]) == (200, True)
+    """One thread prepares as many photographs as there may be, for each of three: two of each are out at a time."""
+    service = Service(PROGRAM, DATA, "--prepare-threads=1", "--queue-ms=60000", "--timeout-ms=60000")
+    photographs = [(f"image{i}", photo("obama2.jpg")) for i in range(1, 33)]
+    answers = []
+    clients = [threading.Thread(target=lambda: answers.append(service.post_form("/v1/embeddings", photographs))) for _ in range(3)]
+    for client in clients:
+        client.start()
+    service.await_metric('facepair_queue_length{queue="prepare"} 5')
+    service.signal()
+    for client in clients:
+        client.join()
+    assert [answer.status for answer in answers] == [200] * 3
+    assert all(item["object"] == "embedding" for answer in answers for item in answer.json["data"])
     assert service.wait() == 0
 
 
@@ -288,11 +300,11 @@ def test_a_signal_while_the_models_are_loaded_ends_it_at_once(tmp_path, number):
 
 
 def test_a_second_signal_ends_it_at_once(start_stub):
-    service = start_stub(FACEPAIR_STUB_BATCH_US="700000")
-    body, content_type = multipart(PAIR)
+    service = start_stub("--prepare-threads=1")
+    body, content_type = multipart(HANGING)
     with service.connect() as connection:
         connection.sendall(head(service, [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]) + body)
-        service.await_metric("facepair_http_in_flight 2")
+        service.await_metric('facepair_queue_length{queue="prepare"} 1')
         service.signal(signal.SIGTERM)
         service.event("draining")
         service.signal(signal.SIGINT)
