@@ -11,6 +11,7 @@
 #include "model/store/runner.h"
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/privileges.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -239,6 +240,8 @@ static void make_arguments(const struct supervisor *supervisor, struct arguments
     add_number(arguments, "--trainer-memory-max", options->memory_bytes);
     add_number(arguments, "--lease-ms", options->lease_ms);
     add_number(arguments, "--parent", (uint64_t)getpid());
+    if (privileges_allow_dumps()) /* here, so there too: executing would allow it in any case */
+        add(arguments, "--core-dumps");
     for (const char *const *hash = options->trusted; hash && *hash; hash++) {
         add(arguments, "--allow-torchscript");
         add(arguments, *hash);

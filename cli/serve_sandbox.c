@@ -10,24 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
-
-/* A core would hold the photographs of all requests under way. Who was root may not be dumped as it
- * is; and LeakSanitizer traces its own process, which must be dumpable for that. */
-static void settle_dumps(bool allowed) {
-#if defined(__SANITIZE_ADDRESS__)
-    allowed = true;
-#endif
-    prctl(PR_SET_DUMPABLE, allowed);
-}
 
 enum status serve_give_up(const struct serve_settings *s, struct error *err) {
     enum status status = s->user ? privileges_drop(s->user, err) : STATUS_OK;
     if (status != STATUS_OK)
         return status;
     privileges_keep_down();
-    settle_dumps(s->core_dumps);
+    privileges_settle_dumps(s->core_dumps);
     if (geteuid() == 0)
         log_event(LOG_WARN, "runs_as_root",
                   LOG_STR("meaning", "--user NAME becomes another user once the ports are bound"));

@@ -9,6 +9,7 @@
 #include "server/cpus.h"
 #include "server/log.h"
 #include "server/memory.h"
+#include "server/privileges.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -22,6 +23,7 @@ struct trainer_settings {
     const char *data, *device, *runner;
     int64_t threads, memory_max, lease_ms, idle_ms, jobs, parent;
     unsigned log_level;
+    bool core_dumps;
     struct option_list trusted_modules;
 };
 
@@ -48,6 +50,8 @@ static bool parse(struct trainer_settings *s, int argc, char **argv, int *code) 
         {"parent", "PID", "end with this process, which has started this one; 0: with none (0)",
          OPTION_INTEGER, .to.integer = &s->parent, .integer = {0, INT32_MAX}},
         TRUST_OPTION(&s->trusted_modules),
+        {"core-dumps", NULL, "let a crash write a core, which may hold photographs", OPTION_FLAG,
+         .to.flag = &s->core_dumps},
         {"log-level", "LEVEL", "debug, info, warn, error or off (info)", OPTION_CHOICE,
          .to.choice = &s->log_level, .choices = LOG_LEVELS},
     };
@@ -80,6 +84,9 @@ static enum status compute(const struct trainer_settings *s, const struct traine
                            struct error *err) {
     struct trainer *trainer = NULL;
     enum status status = trainer_begin(options, &trainer, err);
+    /* Before a photograph is touched; and not sooner, since files of /proc/self that it writes to
+     * as it begins belong to root from here on. */
+    privileges_settle_dumps(s->core_dumps);
     if (status == STATUS_OK)
         status = network_runtime_open(s->device, options->threads, err);
     if (status == STATUS_OK)
@@ -95,6 +102,7 @@ static int run(const struct trainer_settings *s) {
     char data[DATA_PATH_MAX], runner[UID_SIZE];
     uid_make(RUNNER_PREFIX, runner);
     do_not_wait_for_reader(STDOUT_FILENO);
+    privileges_keep_down(); /* archives that anybody may have made are decoded here */
     const struct trainer_options options = {
         .data = data,
         .runner = s->runner ? s->runner : runner,

@@ -29,3 +29,12 @@ enum status privileges_drop(const char *user, struct error *err) {
 }
 
 void privileges_keep_down(void) { prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
+void privileges_settle_dumps(bool allowed) {
+#if defined(__SANITIZE_ADDRESS__)
+    allowed = true;
+#endif
+    prctl(PR_SET_DUMPABLE, allowed, 0, 0, 0);
+}
+
+bool privileges_allow_dumps(void) { return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1; }

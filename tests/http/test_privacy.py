@@ -14,7 +14,7 @@ import pytest
 from certificates import Authority, TlsService, trusting
 from PIL import Image
 from service import (BUILD, DATA, LEAKS_UNCHECKED, PROGRAM, SANITIZED, STUB, Service, clean_environment, encoded, head, multipart,
-                     photo, read_answer)
+                     photo, read_answer, write_stub_data)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root reads the memory of a process that is not dumpable")
 
@@ -263,22 +263,33 @@ def test_the_trace_tells_files_from_what_is_none(call, reaches):
     assert reaches_a_file(call) == reaches
 
 
-def writes_a_core(folder, *options):
-    """Whether the kernel says that a stub service which crashes has left a core."""
+SERVICE = ("serve", "--data", DATA, "--no-trainer", "--listen", "127.0.0.1:0", "--admin-listen", "off",
+           "--no-sandbox")  # which lets no core be written beside the data, whatever is allowed
+
+
+def writes_a_core(folder, *arguments, begun=b'"ready"'):
+    """Whether the kernel says that a stub which crashes, once it has told that it has begun, has left a core."""
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    process = subprocess.Popen([STUB, "serve", "--data", DATA, "--no-trainer", "--listen", "127.0.0.1:0", "--admin-listen", "off",
-                                *options], stderr=subprocess.PIPE, cwd=folder, env=clean_environment(),
-                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, unlimited))
-    while b'"ready"' not in process.stderr.readline():
+    process = subprocess.Popen([STUB, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
+                               env=clean_environment(), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, unlimited))
+    while begun not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGSEGV)
-    process.stderr.read()
+    process.stdout.read()
     _, status = os.waitpid(process.pid, 0)
     process.returncode = 0  # it has been waited for
     return os.WCOREDUMP(status)
 
 
 def test_no_core_is_written(tmp_path):
-    if not writes_a_core(tmp_path, "--core-dumps"):
+    if not writes_a_core(tmp_path, *SERVICE, "--core-dumps"):
         pytest.skip("this kernel writes no cores at all")
-    assert not writes_a_core(tmp_path)
+    assert not writes_a_core(tmp_path, *SERVICE)
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's process may always be dumped")
+def test_nor_by_the_trainer_which_decodes_whole_archives(tmp_path):
+    trainer = ("trainer", "--data", write_stub_data(tmp_path / "data", dlib_resnet={}))
+    if not writes_a_core(tmp_path, *trainer, "--core-dumps", begun=b'"begun"'):
+        pytest.skip("this kernel writes no cores at all")
+    assert not writes_a_core(tmp_path, *trainer, begun=b'"begun"')

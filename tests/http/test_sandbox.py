@@ -162,8 +162,10 @@ def test_root_is_given_up_once_the_ports_are_bound(place, others_data):
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer's process may always be dumped")
 def test_who_was_root_leaves_no_core_unless_asked(place, others_data):
     for options, owner in [((), 0), (("--core-dumps",), pwd.getpwnam(NOBODY).pw_uid)]:
-        service = Service(place / "facepair", others_data, "--user", NOBODY, "--no-trainer", *options)
-        assert os.stat(f"/proc/{service.process.pid}/environ").st_uid == owner  # root's, where it may not be dumped
+        service = Service(place / "facepair", others_data, "--user", NOBODY, "--log-level", "debug", *options)
+        service.event("trainer_told")  # it has begun
+        for pid in (service.process.pid, service.event("trainer_started")["pid"]):
+            assert os.stat(f"/proc/{pid}/environ").st_uid == owner  # root's, where it may not be dumped
         assert service.stop() == 0
 
 

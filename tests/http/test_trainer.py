@@ -213,6 +213,12 @@ def test_the_trainer_steps_back_behind_other_processes(jobs, start):
     assert SANITIZED or re.search(r"Max data size +(\d+)", limits)[1] == str(1 << 30)
 
 
+def test_a_trainer_gains_nothing_by_executing(start):
+    trainer = start()
+    wait_until(lambda: trainer.told)
+    assert "NoNewPrivs:\t1\n" in pathlib.Path(f"/proc/{trainer.process.pid}/status").read_text()
+
+
 def test_a_trainer_whose_parent_is_gone_does_not_begin(jobs, start):
     trainer = start("--parent", "1")
     assert trainer.wait() == 1
