@@ -216,10 +216,11 @@ static void begin(struct work *work) {
         work->kind->begin(work);
 }
 
+/* Nobody waits, or too long: it is not parsed, and begin() says why. */
 static void read_json(struct work *work) {
     size_t size;
     const uint8_t *json = http_request_body(work->request, &size);
-    if (atomic_load(&work->abandoned))
+    if (atomic_load(&work->abandoned) || clock_monotonic_us() > work->deadline_us)
         return;
     body_read_json(json, size, work->service->options.limits.image.bytes_max, work->kind->shape,
                    &work->body, work->faults);
@@ -234,6 +235,8 @@ static void json_read(struct work *work) {
 
 void work_finish(struct http_request *request) {
     struct work *work = http_request_state(request);
+    if (work_replied_to_nobody(work)) /* the body took longer than the caller waits */
+        return;
     if (http_request_body_kind(request) == HTTP_BODY_JSON) {
         if (work_reserve(work, 1))
             work_run(work, read_json, json_read);

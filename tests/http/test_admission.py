@@ -1,7 +1,10 @@
 """Who is refused for want of time or memory, and when: 503 at once, instead of an answer or a 504 that comes too late."""
 import os
+import pathlib
+import re
 import socket
 import threading
+import time
 
 import pytest
 from service import head, multipart, read_answer, write_stub_data
@@ -139,6 +142,35 @@ def test_reading_json_does_not_wait_for_the_preparation_of_others(start_stub, cr
     assert service.compare(token, token).status == 200
     assert len(crowd.statuses) < 5
     assert crowd.leave() == [200] * 6
+
+
+def test_json_that_arrives_past_its_deadline_does_not_wait_for_the_preparation(start_stub, crowd):
+    service = start_stub("--prepare-threads=1")
+    behind_one_that_hangs(service, crowd, others=0)
+    begin = head(service, ["Content-Type: application/json", "Content-Length: 2", "X-Request-Timeout-Ms: 50"], path="/v1/compare")
+    with service.connect() as connection:
+        connection.sendall(begin)
+        time.sleep(0.1)
+        connection.sendall(b"{}")
+        arrived = time.monotonic()
+        assert read_answer(connection).json["code"] == "deadline_exceeded"
+        assert time.monotonic() - arrived < 2  # of the three seconds
+
+
+def memory(service, name):
+    lines = pathlib.Path(f"/proc/{service.process.pid}/status").read_text()
+    return int(re.search(rf"{name}:\s*(\d+) kB", lines)[1]) * 1024
+
+
+def test_json_whose_deadline_passes_while_it_waits_is_not_parsed(start_stub, crowd):
+    service = start_stub("--prepare-threads=1")
+    behind_one_that_hangs(service, crowd, others=0)
+    late = Crowd()
+    late.send(service.verify_json, b'{"image1": "' + b"A" * (12 * MIB) + b'"}', X_Request_Timeout_Ms=1000)
+    service.await_metric('facepair_queue_length{queue="prepare"} 2')
+    before = memory(service, "VmHWM")  # the body is there
+    assert late.leave() == [504]
+    assert memory(service, "VmHWM") - before < 6 * MIB
 
 
 def test_bodies_may_take_a_share_of_the_memory_granted(start_stub, stub):
