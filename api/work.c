@@ -53,6 +53,8 @@ static enum status admit(struct http_request *request, const struct work_kind *k
         return error_set(err, STATUS_DRAINING, "draining");
     if (!audit_ready(service))
         return error_set(err, STATUS_STORAGE_FULL, "decisions cannot be recorded");
+    if (clock_monotonic_us() > deadline_us) /* its header took that long */
+        return error_set(err, STATUS_DEADLINE_EXCEEDED, "the header came too late");
     size_t bytes = admission_body_bytes(request);
     if (!admission_has_room(service, kind->tasks, bytes))
         return error_set(err, STATUS_OVERLOADED, "no room for another request");

@@ -9,6 +9,11 @@
  * answer, the header's deadline runs. A connection that stays silent is closed by libmicrohttpd
  * after HTTP_KEEPALIVE_S.
  *
+ * libmicrohttpd tells of a request once its first line is whole. Of one that comes slower a sweep
+ * notices the first byte, within a tenth of a second; over TLS handshake.c does, since there a
+ * handshake's bytes came before. From then on the time that its caller gave it runs: not from the
+ * connection's beginning, after which a client may be silent until it has something to ask.
+ *
  * libmicrohttpd misses a client's end that is already there when it reads the last bytes: its
  * events are edges, and that one is past. The sweep asks the kernel for this too, and makes another
  * event; without it an upload that was broken off would keep its memory until its deadline.
@@ -30,6 +35,7 @@
 #include "server/http/connection.h"
 
 #include "server/clock.h"
+#include "server/http/heard.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -221,6 +227,14 @@ static void look_while_suspended(struct http_request *request) {
         request->endpoint->abandon(request);
 }
 
+static bool header_has_begun(const struct connection *connection, const struct tcp_info *info,
+                             uint64_t now_us) {
+    uint64_t silence_us = info->tcpi_last_data_recv * 1000ull;
+    if (connection->idle_since_us == 0)
+        return !connection->tls && socket_has_heard(connection->fd);
+    return later_than(now_us, connection->idle_since_us, silence_us + KERNEL_TICK_US);
+}
+
 /* A connection that is being read: has the client said its last, and, between two requests, has the
  * next header begun. */
 static void look_while_read(struct connection *connection, uint64_t now_us) {
@@ -232,10 +246,12 @@ static void look_while_read(struct connection *connection, uint64_t now_us) {
         shutdown(connection->fd, SHUT_RD);
         return;
     }
-    uint64_t silence_us = info.tcpi_last_data_recv * 1000ull;
-    if (!connection->request && connection->began_us == 0 &&
-        later_than(now_us, connection->idle_since_us, silence_us + KERNEL_TICK_US))
+    if (connection->request || !header_has_begun(connection, &info, now_us))
+        return;
+    if (connection->began_us == 0)
         connection->began_us = now_us;
+    if (connection->heard_us == 0)
+        connection->heard_us = now_us;
 }
 
 static bool header_overdue(const struct connection *connection, uint64_t now_us) {

@@ -4,6 +4,7 @@
  *   listener.c    the daemon inside the libuv loop; drain and stop
  *   address.c     "127.0.0.1:8080" -> a bound socket -> a listening one
  *   connection.c  one record for each socket: deadlines, clients that leave
+ *   heard.c       whether a byte has come
  *   clients.c     connections and requests of one address; forwarded.c: whose address
  *   linger.c      bytes that come after the last answer
  *   tls.c         certificates; handshake.c: while they are shown; peer.c: the client's own
@@ -126,12 +127,14 @@ struct connection {
     struct ip address;
     bool counted;           /* among those of its address */
     uint64_t began_us;      /* when the header that is awaited began; 0: not yet */
-    uint64_t idle_since_us; /* when the last exchange ended */
+    uint64_t heard_us;      /* when its first byte was noticed; 0: not yet */
+    uint64_t idle_since_us; /* when the last exchange ended; 0: there was none */
     bool given_up;          /* past a deadline and shut down */
     bool sent_away;         /* to make room; what it had sent is answered */
     bool greeted;           /* a request has begun */
     struct tls *tls;        /* what it began with; NULL: plain */
     bool parked;            /* suspended until its handshake goes on */
+    bool shaken;            /* its handshake is done */
     bool peer_verified;     /* the client's certificate; `peer` is its name */
     char peer[HTTP_CALLER_SIZE];
 };

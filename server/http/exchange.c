@@ -29,7 +29,8 @@ void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *mhd) {
     request->listener = listener;
     request->connection = connection;
     request->mhd = mhd;
-    request->started_us = clock_monotonic_us();
+    request->started_us =
+        connection->heard_us ? connection->heard_us : clock_monotonic_us(); /* all came at once */
     const char *question = uri ? strchr(uri, '?') : NULL;
     request->query = question && question[1] != '\0';
     connection->request = request;
@@ -222,7 +223,7 @@ void exchange_completed(void *cls, struct MHD_Connection *mhd, void **context,
     assert(!request->suspended);
     struct connection *connection = request->connection;
     connection->request = NULL;
-    connection->began_us = 0;
+    connection->began_us = connection->heard_us = 0;
     connection->idle_since_us = clock_monotonic_us();
     if (!request->head_seen && MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS))
         listener_rejected(listener, "malformed"); /* libmicrohttpd's own 400, 414 or 431 */

@@ -16,6 +16,8 @@
  */
 #include "server/http/connection.h"
 
+#include "server/clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
@@ -43,6 +45,8 @@ static void unpark(struct connection *connection) {
 static ssize_t pull(gnutls_transport_ptr_t transport, void *to, size_t size) {
     struct connection *connection = transport;
     ssize_t got = recv(connection->fd, to, size, 0);
+    if (got > 0 && connection->shaken && !connection->request && connection->heard_us == 0)
+        connection->heard_us = clock_monotonic_us(); /* of a request */
     if (got < 0 && errno == EAGAIN && !connection->greeted && !connection->parked) {
         park(connection);
         errno = EAGAIN;
@@ -50,11 +54,24 @@ static ssize_t pull(gnutls_transport_ptr_t transport, void *to, size_t size) {
     return got;
 }
 
+/* The client's last word of a handshake: what it says next is a request. */
+static int finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                    const gnutls_datum_t *message) {
+    (void)type, (void)when, (void)message;
+    gnutls_transport_ptr_t receiving, sending;
+    gnutls_transport_get_ptr2(session, &receiving, &sending);
+    if (incoming)
+        ((struct connection *)receiving)->shaken = true;
+    return 0;
+}
+
 void handshake_begin(struct connection *connection, gnutls_session_t session) {
     gnutls_transport_ptr_t receiving, sending;
     gnutls_transport_get_ptr2(session, &receiving, &sending);
     gnutls_transport_set_ptr2(session, connection, sending);
     gnutls_transport_set_pull_function(session, pull);
+    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
+                                       finished);
 }
 
 static void on_bytes(uv_poll_t *poll, int status, int events) {

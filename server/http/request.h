@@ -109,7 +109,8 @@ const uint8_t *http_request_body(const struct http_request *request, size_t *siz
  */
 void http_request_drop_body(struct http_request *request);
 uint64_t http_request_started_us(
-    const struct http_request *request); /* monotonic: the first header byte was seen */
+    const struct http_request *request); /* monotonic: the first header byte was noticed, at most
+                                            0.1 s after it came */
 uint64_t http_request_received_us(
     const struct http_request *request); /* monotonic: the last body byte was seen */
 

@@ -234,6 +234,24 @@ def answers_past_the_deadline(service, begun, rest):
     raise AssertionError("no late body was answered with 408")
 
 
+def hesitating(service, request):
+    """The statuses of this request when its first line comes in one piece, in two with a pause between, and once more."""
+    statuses = []
+    with service.connect() as connection:
+        for pause in (0, 0.5, 0):
+            time.sleep(0.5)  # nothing is asked yet, or any more
+            connection.sendall(request[:9])
+            time.sleep(pause)
+            connection.sendall(request[9:])
+            statuses.append(read_answer(connection).status)
+    with service.connect() as connection:
+        connection.sendall(request[:9])
+        time.sleep(0.5)
+        connection.sendall(request[9:])
+        statuses.append(read_answer(connection).status)
+    return statuses
+
+
 class _KeepOpen:
     def __init__(self, file):
         self._file = file

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from service import head, multipart, read_answer, write_stub_data
+from service import head, hesitating, multipart, read_answer, write_stub_data
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
 SLOW = [("image1", b"STUB:slow 1"), ("image2", b"STUB:slow 2")]  # 50 ms each
@@ -171,6 +171,26 @@ def test_json_whose_deadline_passes_while_it_waits_is_not_parsed(start_stub, cro
     before = memory(service, "VmHWM")  # the body is there
     assert late.leave() == [504]
     assert memory(service, "VmHWM") - before < 6 * MIB
+
+
+def in_a_hurry(service, *lines):
+    """A comparison of nothing, which is refused (400), by a client that waits 0.2 s."""
+    return head(service, ["Content-Type: application/json", "Content-Length: 2", "X-Request-Timeout-Ms: 200", *lines],
+                path="/v1/compare") + b"{}"
+
+
+def test_a_callers_time_runs_from_the_first_byte_of_the_request_line(stub):
+    assert hesitating(stub, in_a_hurry(stub)) == [400, 504, 400, 504]
+
+
+def test_the_time_of_a_request_sent_behind_another_runs_from_that_ones_answer(start_stub):
+    service = start_stub(FACEPAIR_STUB_BATCH_US="400000")
+    body, content_type = multipart(PAIR)
+    first = head(service, [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]) + body
+    with service.connect() as connection:
+        connection.sendall(first + in_a_hurry(service, "Connection: close"))
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"400"]
 
 
 def test_bodies_may_take_a_share_of_the_memory_granted(start_stub, stub):

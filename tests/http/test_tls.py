@@ -15,7 +15,7 @@ import uuid
 import disk_queue
 import pytest
 from certificates import CLIENT, DAY, Authority, TlsService, trusting
-from service import STUB, clean_environment, hanging, head, multipart, read_answer, write_stub_data
+from service import STUB, clean_environment, hanging, head, hesitating, multipart, read_answer, write_stub_data
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
 HELLO_BYTES = 517  # of a record that says it is this long; enough of a ClientHello to wait for its rest
@@ -164,6 +164,11 @@ def test_a_connection_serves_many_requests(service):
         for _ in range(200):
             connection.sendall(head(service, [], "GET", "/livez"))
             assert read_answer(connection, "GET").status == 200
+
+
+def test_a_callers_time_runs_from_the_first_byte_of_the_request_line(service):
+    lines = ["Content-Type: application/json", "Content-Length: 2", "X-Request-Timeout-Ms: 200"]
+    assert hesitating(service, head(service, lines, path="/v1/compare") + b"{}") == [400, 504, 400, 504]
 
 
 def test_a_client_that_has_said_its_last_is_answered(service):
