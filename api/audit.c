@@ -38,6 +38,8 @@ static struct json_writer *begin(const struct http_request *request, const char 
         json_write_text(json, "key", key);
     else
         json_write_null(json, "key");
+    if (http_request_certificate(request)[0])
+        json_write_text(json, "certificate", http_request_certificate(request));
     return json;
 }
 
@@ -114,7 +116,8 @@ static bool is_printable(const char *text) {
 static bool is_operators(const struct http_request *request) {
     const struct http_endpoint *endpoint = http_request_endpoint(request);
     return endpoint && endpoint->listeners == HTTP_ADMIN && strcmp(endpoint->method, "GET") != 0 &&
-           (http_request_authorized(request) || http_request_caller(request)[0]);
+           (http_request_authorized(request) || http_request_caller(request)[0] ||
+            http_request_certificate(request)[0]);
 }
 
 void audit_answered(const struct http_request *request, unsigned status) {

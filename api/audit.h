@@ -13,6 +13,9 @@
  *     {"seq":9,"prev":"…","time":"…","event":"subject_lifted","request_id":"…","key":"…"|null,
  *      "subject":"…","refusals":50}
  *
+ * Where the client has shown a certificate (--admin-client-ca) its name stands behind the key:
+ * "certificate":"…".
+ *
  * A decision that cannot be recorded is not told: the request ends with 507. It is told before its
  * line is on disk, which follows within JOURNAL_FLUSH_MS. */
 #ifndef FACEPAIR_API_AUDIT_H

@@ -74,8 +74,10 @@ static enum status write_answer(struct job_creation *creation, const char *spec,
 }
 
 static struct store_once once_of(const struct job_creation *creation) {
-    return (struct store_once){.caller = http_request_caller(creation->errand.request),
-                               .route = job_route_path(creation->errand.request),
+    const struct http_request *request = creation->errand.request;
+    const char *key = http_request_caller(request);
+    return (struct store_once){.caller = key[0] ? key : http_request_certificate(request),
+                               .route = job_route_path(request),
                                .key = creation->key,
                                .body_sha256 = creation->body_sha256,
                                .answer = creation->text};

@@ -73,6 +73,7 @@ struct http_request {
     struct MHD_Connection *mhd;
     enum phase phase;
     const char *method, *path;
+    const char *certificate; /* its connection's peer; NULL: none was asked for, or accepted */
     struct query_parameter *parameters; /* as many as the endpoint has and were sent; owned */
     size_t parameters_count;
     bool head_seen; /* libmicrohttpd's own refusals never reach the handler */

@@ -56,8 +56,8 @@ struct http_listener_options {
     size_t header_bytes_max;
     struct tls *tls; /* NULL: plain; else the listener holds it too */
     /* Asks for a certificate, and serves nothing but probes to who has none of tls->client_ca: 401
-     * without one, 403 with one that is not accepted. Its common name is the caller: as it
-     * is where it has at most 31 bytes; else in 32, of which the last 17 are '~' and 16 hexadecimal
+     * without one, 403 with one that is not accepted. Its common name is told: as it is
+     * where it has at most 31 bytes; else in 32, of which the last 17 are '~' and 16 hexadecimal
      * digits of its SHA-256, so that no two names become one. Keys are asked for all the same. */
     bool ask_client;
     struct http_address_options addresses;

@@ -108,6 +108,6 @@ enum status peer_check(struct http_request *request, struct error *err) {
         name_caller(request, own);
         connection->peer_verified = true;
     }
-    http_request_set_caller(request, connection->peer, 0);
+    request->certificate = connection->peer;
     return STATUS_OK;
 }

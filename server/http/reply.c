@@ -141,7 +141,7 @@ static void log_answer(const struct http_request *request, const char *route, co
     if (!log_enabled(level))
         return;
     const char *trace = traceparent(request);
-    struct log_field known[3] = {{0}}; /* LOG_FIELD_END each */
+    struct log_field known[4] = {{0}}; /* LOG_FIELD_END each */
     size_t count = 0;
     char client[IP_TEXT_SIZE];
     if (request->listener->options.addresses.logged && request->endpoint && !probe) {
@@ -150,12 +150,14 @@ static void log_answer(const struct http_request *request, const char *route, co
     }
     if (request->caller[0])
         known[count++] = LOG_STR("key", request->caller);
+    if (http_request_certificate(request)[0])
+        known[count++] = LOG_STR("certificate", http_request_certificate(request));
     if (trace)
         known[count++] = LOG_STR("traceparent", trace);
     log_event(level, "request", LOG_STR("request_id", request->id), LOG_STR("method", method),
               LOG_STR("route", route), LOG_INT("status", request->response_status),
               LOG_REAL("total_ms", total_s * 1e3), LOG_INT("bytes_in", request->body_bytes),
-              known[0], known[1], known[2]);
+              known[0], known[1], known[2], known[3]);
 }
 
 void reply_observe(struct http_request *request) {

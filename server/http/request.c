@@ -64,6 +64,10 @@ void http_request_set_caller(struct http_request *request, const char *caller, u
 
 const char *http_request_caller(const struct http_request *request) { return request->caller; }
 
+const char *http_request_certificate(const struct http_request *request) {
+    return request->certificate ? request->certificate : "";
+}
+
 unsigned http_request_rights(const struct http_request *request) { return request->rights; }
 
 bool http_request_authorized(const struct http_request *request) { return request->authorized; }

@@ -116,11 +116,14 @@ uint64_t http_request_received_us(
 
 unsigned http_request_listener_role(const struct http_request *request); /* HTTP_PUBLIC, … */
 
-/* ---- who calls: told by http_application.authorize ---- */
+/* ---- who calls: told by http_application.authorize, and by a client's certificate ---- */
 enum { HTTP_CALLER_SIZE = 33 };
-/* caller: for the log, cut to HTTP_CALLER_SIZE − 1 bytes. */
+/* caller: its key, for the log, cut to HTTP_CALLER_SIZE − 1 bytes. */
 void http_request_set_caller(struct http_request *request, const char *caller, unsigned rights);
 const char *http_request_caller(const struct http_request *request); /* "": not known */
+/* The name in the certificate that was shown and accepted (server/http/listener.h), beside a key or
+ * without one; "": none. */
+const char *http_request_certificate(const struct http_request *request);
 unsigned http_request_rights(const struct http_request *request);
 /* Whether it came past all that asks who calls: Host and Origin, certificate, key. */
 bool http_request_authorized(const struct http_request *request);

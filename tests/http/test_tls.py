@@ -2,6 +2,7 @@
 import hashlib
 import http.client
 import io
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import disk_queue
 import pytest
 from certificates import CLIENT, DAY, Authority, TlsService, trusting
 from service import STUB, clean_environment, hanging, head, hesitating, multipart, read_answer, write_stub_data
+from test_keys import bearer, create
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
 HELLO_BYTES = 517  # of a record that says it is this long; enough of a ClientHello to wait for its rest
@@ -400,7 +402,7 @@ def admin(service, context, path="/admin/v1/models"):
 def test_a_client_with_a_certificate_is_served_and_named_in_the_log(mutual, authority):
     certificate = authority.issue("client", CLIENT, common_name="ann the operator")
     assert admin(mutual, trusting(authority, certificate)).status == 200
-    assert mutual.event("request", route="/admin/v1/models", status=200)["key"] == "ann the operator"
+    assert mutual.event("request", route="/admin/v1/models", status=200)["certificate"] == "ann the operator"
 
 
 def long_name(name):
@@ -416,7 +418,7 @@ def test_a_long_name_is_told_by_its_beginning_and_a_hash(mutual, authority, name
     context, asked = trusting(authority, authority.issue("long", CLIENT, common_name=name)), uuid.uuid4().hex
     answer = mutual.request("GET", "/admin/v1/models", headers={"X-Request-Id": asked}, port=mutual.admin_port, context=context)
     assert answer.status == 200
-    assert mutual.event("request", request_id=asked)["key"] == (name if len(name.encode()) < 32 else long_name(name))
+    assert mutual.event("request", request_id=asked)["certificate"] == (name if len(name.encode()) < 32 else long_name(name))
 
 
 def test_a_client_without_one_is_refused(mutual, authority):
@@ -447,6 +449,25 @@ def test_a_certificate_takes_no_keys_place(start, authority, tmp_path):
     keys.write_text('{"keys": []}')
     service = start("--admin-client-ca", authority.file, "--keys-file", keys)
     assert admin(service, trusting(authority, authority.issue("keyless", CLIENT))).status == 401
+
+
+def test_log_and_record_tell_the_certificate_beside_the_key(start, authority, tmp_path):
+    keys, record = tmp_path / "keys.json", tmp_path / "audit.jsonl"
+    key = create(keys, "--scope", "models:promote")
+    service = start("--admin-client-ca", authority.file, "--keys-file", keys, "--audit", record)
+    context = trusting(authority, authority.issue("ann", CLIENT))
+
+    def promote(asked, headers):
+        return service.request("PUT", "/admin/v1/models/dlib-resnet/active", '{"version": "1"}',
+                               {"Content-Type": "application/json", "X-Request-Id": asked} | headers, service.admin_port, context).status
+    assert [promote("with", bearer(key)), promote("without", {})] == [200, 401]
+    who = {"with": {"certificate": "ann", "key": key.split("_")[1]}, "without": {"certificate": "ann"}}
+    for asked, members in who.items():
+        assert members.items() <= service.event("request", request_id=asked).items()
+    assert service.stop() == 0
+    lines = [json.loads(line) for line in record.read_bytes().splitlines()]
+    assert [(line["request_id"], line["certificate"], line["key"]) for line in lines] == [
+        ("with", "ann", key.split("_")[1]), ("without", "ann", None)]
 
 
 def test_another_authority_is_in_force_after_sighup(start, authority, tmp_path):
