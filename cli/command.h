@@ -18,6 +18,7 @@ int cli_verify(int argc, char **argv);
 int cli_calibrate(int argc, char **argv);
 int cli_audit(int argc, char **argv);
 int cli_key(int argc, char **argv);
+int cli_subject(int argc, char **argv);
 int cli_finetune(int argc, char **argv);
 
 /* One line "facepair NAME: detail" on stderr; returns EXIT_FAILED. */

@@ -13,6 +13,7 @@ static const struct cli_command COMMANDS[] = {
     {"calibrate", "measure thresholds and probabilities, as a new version", cli_calibrate},
     {"finetune", "learn from photographs, as a new version", cli_finetune},
     {"key", "keep the keys of those who may call", cli_key},
+    {"subject", "let one who was refused too often be tried again", cli_subject},
     {"audit", "check that a record of decisions is whole", cli_audit},
     {"verify", "compare two photographs", cli_verify},
 };

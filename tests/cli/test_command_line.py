@@ -14,7 +14,7 @@ BUILD = pathlib.Path(os.environ.get("FACEPAIR_BUILD", TREE / "build"))
 DATA = pathlib.Path(os.environ.get("FACEPAIR_DATA", TREE / "data"))
 PHOTOS = TREE / "examples" / "photos"
 LFW = os.environ.get("FACEPAIR_LFW")
-COMMANDS = ["serve", "import", "evaluate", "calibrate", "verify"]
+COMMANDS = ["serve", "import", "evaluate", "calibrate", "subject", "verify"]
 CARD = json.loads((DATA / "models" / "dlib-resnet" / "1" / "model.json").read_text())
 THRESHOLDS = {point["fmr"]: point["threshold"] for point in CARD["thresholds"]["values"]}
 DONE, FAILED, USAGE, NOT_ONE_PERSON = 0, 1, 2, 3
@@ -38,7 +38,7 @@ def test_help_tells_of_every_command():
 
 
 @pytest.mark.parametrize("command", [
-    "serve", "import dlib", "import vit", "import torchscript", "evaluate", "calibrate", "verify"])
+    "serve", "import dlib", "import vit", "import torchscript", "evaluate", "calibrate", "subject lift", "verify"])
 def test_each_command_has_help(command):
     told = facepair(*command.split(), "--help")
     assert told.returncode == DONE and told.stderr == ""
@@ -58,6 +58,8 @@ def test_version_is_one_line():
     ["evaluate", "dlib-resnet"], ["evaluate", "m", "--pairs", "p", "--images", "i", "--protocol", "x" * 64],
     ["import"], ["import", "dlib"], ["import", "vit"],
     ["import", "torchscript", "--module", "m", "--card", "c", "--name", "n"],  # without --trust
+    ["subject"], ["subject", "show", "x"], ["subject", "lift", "--lockout-data", "d"], ["subject", "lift", "x"],
+    ["subject", "lift", "--lockout-data", "d", ""], ["subject", "lift", "--lockout-data", "d", "x" * 129],
     ["import", "onnx", "--weights", "w", "--landmarks", "l"],
 ])
 def test_wrong_usage_exits_with_2_and_a_hint(arguments):

@@ -363,6 +363,27 @@ def test_too_many_refusals_disable_a_subject_until_an_operator_lifts_it(start, t
     assert b"alice" not in record.read_bytes()
 
 
+def lift(folder, subject="alice", said=None):
+    return subprocess.run([under_test.PROGRAM, "subject", "lift", "--lockout-data", folder, subject], input=said, capture_output=True,
+                          text=True, env=under_test.clean_environment())
+
+
+@pytest.mark.parametrize("subject, said", [("alice", None), ("-", "alice\n"), ("-", "alice")])
+def test_a_command_lifts_it_where_there_is_no_admin_listener(start, tmp_path, subject, said):
+    service = start("--role=serve", "--lockout-data", tmp_path, "--lockout-limit=5")
+    refuse(service, 5)
+    assert attempt(service).json["code"] == "subject_disabled"
+    done = lift(tmp_path, subject, said)
+    assert (done.returncode, done.stdout) == (0, "5 refusals in a row are forgotten\n")
+    refuse(service, 1)
+
+
+def test_the_command_makes_no_counts_where_there_are_none(tmp_path):
+    done = lift(tmp_path)
+    assert done.returncode == 1 and "subjects.sqlite" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_subject_is_shown_as_it_stands(service):
     assert ask(service, SHOW).json == {"object": "subject", "state": "open", "refusals": 0, "retry_after_s": 0,
                                        "refused_at": None}
