@@ -57,6 +57,11 @@ unsigned http_request_listener_role(const struct http_request *request) {
     return request->listener->options.role;
 }
 
+const struct http_listener_options *
+http_request_listener_options(const struct http_request *request) {
+    return &request->listener->options;
+}
+
 void http_request_set_caller(struct http_request *request, const char *caller, unsigned rights) {
     snprintf(request->caller, sizeof request->caller, "%s", caller);
     request->rights = rights;

@@ -34,6 +34,7 @@
 
 struct http_request;
 struct http_application;
+struct http_listener_options;
 
 /* The listeners an endpoint is served on. */
 enum { HTTP_PUBLIC = 1, HTTP_ADMIN = 2, HTTP_METRICS = 4 };
@@ -115,6 +116,9 @@ uint64_t http_request_received_us(
     const struct http_request *request); /* monotonic: the last body byte was seen */
 
 unsigned http_request_listener_role(const struct http_request *request); /* HTTP_PUBLIC, … */
+/* Of the listener that it came to (server/http/listener.h). */
+const struct http_listener_options *
+http_request_listener_options(const struct http_request *request);
 
 /* ---- who calls: told by http_application.authorize, and by a client's certificate ---- */
 enum { HTTP_CALLER_SIZE = 33 };

@@ -105,6 +105,13 @@ def test_the_limits_told_are_those_documented(stub, openapi):
     assert told == {name: schema.get("default", schema.get("const")) for name, schema in documented.items()}
 
 
+def test_what_one_may_set_is_told_as_it_is_set(start_stub):
+    service = start_stub("--header-bytes=4096", "--header-ms=2000", "--body-ms=3000", "--answer-ms=4000", "--connections=77")
+    told = service.get("/v1/info").json["limits"]
+    assert [told[f"{name}_max"] for name in ("header_bytes", "header_ms", "body_ms", "answer_ms", "connections")] == [
+        4096, 2000, 3000, 4000, 77]
+
+
 @pytest.mark.parametrize("most", [1024, 16384, 65536])
 def test_a_header_as_large_as_is_allowed_is_read(start_stub, most):
     service = start_stub(f"--header-bytes={most}")
