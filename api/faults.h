@@ -20,7 +20,7 @@ struct fault {
 
 struct faults {
     size_t count;
-    unsigned retry_after_s; /* of a 503; 0: the service's own estimate */
+    unsigned retry_after_s; /* of a 503; 0: as problem.c has it */
     struct fault list[FAULTS_MAX];
 };
 

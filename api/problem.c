@@ -99,6 +99,18 @@ static void log_causes(const struct http_request *request, const struct faults *
     }
 }
 
+/* What an operator asks for waits for the disk, or for an upload or a stream of events to end, and
+ * not for photographs: nobody has measured how long that takes. */
+static unsigned retry_after_s(const struct http_request *request, const struct faults *faults) {
+    const struct service *service = http_request_application(request)->context;
+    const struct http_endpoint *endpoint = http_request_endpoint(request);
+    if (faults->retry_after_s)
+        return faults->retry_after_s;
+    if (endpoint && endpoint->listeners == HTTP_ADMIN)
+        return PROBLEM_ADMIN_RETRY_S;
+    return admission_retry_after_s(service, NULL);
+}
+
 void problem_reply_faults(struct http_request *request, const struct faults *faults) {
     assert(faults->count > 0);
     enum status status = faults->list[0].status;
@@ -106,10 +118,7 @@ void problem_reply_faults(struct http_request *request, const struct faults *fau
     char retry_after[16];
     struct http_header headers[2] = {{0}};
     if (status == STATUS_OVERLOADED || status == STATUS_DRAINING) {
-        const struct service *service = http_request_application(request)->context;
-        unsigned seconds =
-            faults->retry_after_s ? faults->retry_after_s : admission_retry_after_s(service, NULL);
-        snprintf(retry_after, sizeof retry_after, "%u", seconds);
+        snprintf(retry_after, sizeof retry_after, "%u", retry_after_s(request, faults));
         headers[0] = (struct http_header){"Retry-After", retry_after};
     } else if (http_request_retry_after(request)) {
         snprintf(retry_after, sizeof retry_after, "%u", http_request_retry_after(request));

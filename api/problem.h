@@ -14,6 +14,8 @@
 
 #define PROBLEM_CONTENT_TYPE "application/problem+json"
 
+enum { PROBLEM_ADMIN_RETRY_S = 5 }; /* Retry-After of a 503 of the admin listener's own endpoints */
+
 /* faults->count ≥ 1. */
 void problem_reply_faults(struct http_request *request, const struct faults *faults);
 /* One fault of no single field; http_application.reply_problem. err may be NULL. */

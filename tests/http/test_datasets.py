@@ -274,6 +274,7 @@ def test_a_third_upload_waits_for_a_place(admin, openapi):
     while answer.status != 503 and time.monotonic() < deadline:
         answer = admin.upload("three", archive(PLAIN))
     contract.check_problem(openapi, PATH, "put", answer, 503, "overloaded")
+    assert answer.headers["Retry-After"] == "5"  # nobody knows when an upload ends
     for connection in connections:
         connection.close()
     while answer.status == 503 and time.monotonic() < deadline:

@@ -165,6 +165,7 @@ def test_there_are_at_most_32_streams_and_a_client_that_leaves_makes_room(admin,
     assert all(stream.answer.status == 200 for stream in streams)
     refused = admin.request("GET", f"{FINE_TUNES}/{job}/events", Accept="text/event-stream")
     contract.check_problem(openapi, EVENTS, "get", refused, 503, "overloaded")
+    assert refused.headers["Retry-After"] == "5"
     assert admin.request("GET", f"{FINE_TUNES}/{job}/events").status == 200  # a page is no stream
     streams.pop().close()
     end = time.monotonic() + PATIENCE_S

@@ -269,6 +269,7 @@ def test_promotions_beyond_the_queue(start):
     assert refused and len(refused) < len(answers)
     for answer in refused:
         contract.check_problem(OPENAPI, ACTIVE, "put", answer, 503, "overloaded")
+        assert answer.headers["Retry-After"] == "5"
     assert loaded(service) == ["dlib-resnet@2", "plain@1"]
 
 
