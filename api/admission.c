@@ -24,7 +24,12 @@ enum status admission_read_deadline(const struct http_request *request, uint64_t
 
 /* ---- memory and places ---- */
 
-static size_t json_bytes(size_t body) { return body + body / 4 * 3; }
+/* While jansson reads a string it collects it in a buffer, which is doubled by a copy where it is
+ * full (so at its worst three times the string), and then has a copy of its own: with the body, and
+ * the strings that were read before, never more than four times the body. */
+static size_t json_bytes(size_t body) { return 4 * body; }
+
+size_t admission_read_json_bytes(size_t body) { return body + body / 4 * 3; }
 
 size_t admission_body_bytes(const struct http_request *request) {
     const struct http_body_limits *limits = http_request_endpoint(request)->body;

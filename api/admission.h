@@ -19,9 +19,11 @@
 /* The deadline, from the first byte of the header; STATUS_INVALID_HEADER. */
 enum status admission_read_deadline(const struct http_request *request, uint64_t *deadline_us,
                                     struct error *err);
-/* What the request may come to hold: its body and, with base64, the decoded files. A body of
- * undeclared length counts as the largest. */
+/* What the request may come to hold: its body and, of JSON, what reading it takes beside that. A
+ * body of undeclared length counts as the largest. */
 size_t admission_body_bytes(const struct http_request *request);
+/* What is left of that once a JSON body of this size was read: it, and its decoded files. */
+size_t admission_read_json_bytes(size_t body);
 /* What limits.bodies_bytes_max is by default: an eighth of the memory granted, and room for one
  * body of the largest kind. */
 size_t admission_bodies_bytes(const struct service_limits *limits);

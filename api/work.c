@@ -230,8 +230,19 @@ static void read_json(struct work *work) {
         work->kind->read(work);
 }
 
+/* Most of what was set aside for reading it is another request's from here on. */
+static void hold_what_was_read(struct work *work) {
+    size_t size;
+    (void)http_request_body(work->request, &size);
+    size_t bytes = admission_read_json_bytes(size);
+    assert(bytes <= work->body_bytes);
+    work->service->bodies_bytes -= work->body_bytes - bytes;
+    work->body_bytes = bytes;
+}
+
 static void json_read(struct work *work) {
     work_unreserve(work, 1);
+    hold_what_was_read(work);
     begin(work);
 }
 

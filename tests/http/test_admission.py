@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from service import head, hesitating, multipart, read_answer, write_stub_data
+from service import SANITIZED, encoded, head, hesitating, multipart, read_answer, wait_until, write_stub_data
 
 PAIR = [("image1", b"first"), ("image2", b"second")]
 SLOW = [("image1", b"STUB:slow 1"), ("image2", b"STUB:slow 2")]  # 50 ms each
@@ -24,11 +24,10 @@ def behind_one_that_hangs(service, crowd, others):
     service.await_metric(f'facepair_queue_length{{queue="prepare"}} {2 * others + 1}')
 
 
-def asked_before_the_body(service, *lines):
+def asked_before_the_body(service, *lines, content_type=multipart(PAIR)[1], size=1000):
     """The answer to a client that waits for leave to send its pair; None: it has leave."""
-    _, content_type = multipart(PAIR)
     with service.connect() as connection:
-        connection.sendall(head(service, [f"Content-Type: {content_type}", "Content-Length: 1000", "Expect: 100-continue", *lines]))
+        connection.sendall(head(service, [f"Content-Type: {content_type}", f"Content-Length: {size}", "Expect: 100-continue", *lines]))
         leave = connection.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 100"
         return None if leave else read_answer(connection)
 
@@ -193,9 +192,28 @@ def test_the_time_of_a_request_sent_behind_another_runs_from_that_ones_answer(st
     assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"400"]
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps what is freed for a while")
+def test_reading_json_takes_no_more_memory_than_was_set_aside_for_it(start_stub):
+    service = start_stub("--prepare-threads=1")
+    assert service.verify(PAIR).status == 200  # what is made once is made
+    before, size = memory(service, "VmHWM"), (8 << 20) + 4  # just past what a buffer that doubles had before
+    assert service.verify_json(b'{"image1": "' + b"A" * size + b'"}').status == 400
+    assert memory(service, "VmHWM") - before < 4 * size + 6 * MIB
+
+
+def test_json_is_set_aside_what_reading_it_takes_and_holds_less_afterwards(start_stub, crowd):
+    service = start_stub("--prepare-threads=1", "--bodies-bytes=4000000")
+    assert asked_before_the_body(service, content_type="application/json", size=1_000_000) is None
+    assert asked_before_the_body(service, content_type="application/json", size=1_000_001).json["code"] == "overloaded"
+    crowd.send(service.verify_json, {"image1": encoded(b"STUB:hang" + bytes(660_000)), "image2": encoded(b"second")})
+    wait_until(lambda: asked_before_the_body(service, content_type="application/json", size=500_000) is None)
+    assert crowd.statuses == []  # it was read, and its files are still there
+    assert crowd.leave() == [200]
+
+
 def test_bodies_may_take_a_share_of_the_memory_granted(start_stub, stub):
     most = stub.get("/v1/info").json["limits"]["bodies_bytes_max"]
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert 50 * MIB < most <= max(machine // 8, 51 * MIB)
+    assert 4 * 29 * MIB <= most <= max(machine // 8, 4 * 29 * MIB)
     configured = start_stub("--bodies-bytes=123456789")
     assert configured.get("/v1/info").json["limits"]["bodies_bytes_max"] == 123456789
