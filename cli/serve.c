@@ -455,6 +455,7 @@ static enum status start(struct server *server, const struct serve_settings *s, 
     if (s->allowed_origins.count > 0)
         server->application.allowed_origins = s->allowed_origins.values;
     server->application.guard_hosts = !s->insecure && !s->keys_file;
+    watch_signals(server); /* whoever may connect may also find that it is time to end */
     return start_listeners(server, s, addresses, err);
 }
 
@@ -511,7 +512,6 @@ static int serve(const struct serve_settings *s) {
     if (status == STATUS_OK)
         status = start(&server, s, data, addresses, &err);
     if (status == STATUS_OK) {
-        watch_signals(&server);
         log_ready(&server, addresses);
         notify_say(&server.notify, "READY=1");
         loop_run(server.loop);
