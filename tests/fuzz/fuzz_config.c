@@ -55,6 +55,7 @@ static void read_command_line(const uint8_t *bytes, size_t size) {
     option_list_release(&settings.allowed_origins);
     option_list_release(&settings.trusted_modules);
     option_list_release(&settings.also_load);
+    option_list_release(&settings.trusted_proxies);
     clearenv();
     free(text);
 }

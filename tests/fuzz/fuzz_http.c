@@ -1,7 +1,8 @@
 /* Whole connections: the bytes of the input arrive at the real server through a socketpair, in
- * pieces whose size its first byte says, and the client then goes. On the way are libmicrohttpd,
- * server/http and, for what it lets through, the readers of bodies in api/. Everything runs on this
- * thread, turn by turn, so that an input always takes the same way.
+ * pieces whose size its first byte says, and the client then goes. It comes from a proxy that is
+ * trusted to say whose request it is, or, where that byte is odd, from somebody else. On the way
+ * are libmicrohttpd, server/http and, for what it lets through, the readers of bodies in api/.
+ * Everything runs on this thread, turn by turn, so that an input always takes the same way.
  *
  * Whatever comes, it is answered in HTTP/1.1 and never by a fault of ours (500); the connection
  * ends with its client, and no request is left. */
@@ -13,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,14 +121,20 @@ static struct http_application application = {.endpoints = endpoints,
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
-    static const struct http_listener_options options = {.role = HTTP_PUBLIC,
-                                                         .address = "127.0.0.1:0",
-                                                         .connections_max = 8,
-                                                         .header_ms_max = 10 * 1000,
-                                                         .body_ms_max = 10 * 1000,
-                                                         .answer_ms_max = 10 * 1000,
-                                                         .header_bytes_max = 16 * 1024};
+    static struct ip_range proxies[2];
+    static const struct http_listener_options options = {
+        .role = HTTP_PUBLIC,
+        .address = "127.0.0.1:0",
+        .connections_max = 8,
+        .header_ms_max = 10 * 1000,
+        .body_ms_max = 10 * 1000,
+        .answer_ms_max = 10 * 1000,
+        .header_bytes_max = 16 * 1024,
+        .addresses = {.trusted = proxies, .trusted_count = 2, .logged = true}};
     struct error err;
+    bool parsed =
+        ip_range_parse("10.0.0.0/8", &proxies[0]) && ip_range_parse("2001:db8::/32", &proxies[1]);
+    assert(parsed);
     log_set_level(LOG_OFF);
     json_use_our_memory();
     application.metrics = metrics_create();
@@ -183,14 +191,16 @@ static void converse(int fd, const uint8_t *bytes, size_t size, size_t piece) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-    static const struct sockaddr_storage nowhere = {.ss_family = AF_UNIX};
+    static const uint8_t proxy[] = {10, 0, 0, 1}, other[] = {192, 0, 2, 1};
+    struct sockaddr_in from = {.sin_family = AF_INET};
     int pair[2];
     if (size == 0 || size > 2 * BODY_BYTES_MAX)
         return 0;
     int failure = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair);
     assert(!failure);
-    enum MHD_Result added = MHD_add_connection(
-        listener->daemon, pair[1], (const struct sockaddr *)&nowhere, sizeof(sa_family_t));
+    memcpy(&from.sin_addr, bytes[0] % 2 ? other : proxy, sizeof from.sin_addr);
+    enum MHD_Result added =
+        MHD_add_connection(listener->daemon, pair[1], (const struct sockaddr *)&from, sizeof from);
     assert(added == MHD_YES);
     listener_wake(listener);
     turn();
