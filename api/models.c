@@ -120,7 +120,7 @@ static void write_etag(const struct model_version *version, char etag[ETAG_SIZE]
 static json_t *card_json(struct service *service, const struct model_version *version) {
     json_t *root = model_summary_json(service, version);
     json_t *card = json_loads(version->card.json, JSON_REJECT_DUPLICATES, NULL);
-    if (root && card && json_object_set_new(root, "card", card) == 0)
+    if (json_object_set_new(root, "card", card) == 0) /* else it has freed the card */
         return root;
     json_decref(root);
     return NULL;
