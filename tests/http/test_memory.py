@@ -55,7 +55,8 @@ COMPONENTS = json.dumps({"embedding1": [0.5] * 128, "embedding2": [0.25] * 128, 
     "0.5", "5000000000000000e-16")  # whichever digit is lost, it is missed
 NUMBERS = itertools.count()  # another subject each time: one that is refused again and again is locked out
 REQUESTS = {
-    "verify-form": lambda s: s.verify([*PAIR, ("model", "dlib-resnet@1"), ("subject", f"somebody-{next(NUMBERS)}"), ("prior", "0.25")]),
+    "verify-form": lambda s: s.verify([*PAIR, ("model", "dlib-resnet@1"), ("subject", f"somebody-{next(NUMBERS)}"),
+                                       ("prior", "0.25")]),
     "verify-json": lambda s: s.verify_json({"image1": encoded(FIRST), "image2": encoded(SECOND)}),
     "embeddings": lambda s: s.post_form("/v1/embeddings", [*PAIR, ("raw", "true")]),
     "compare": lambda s: s.post_json("/v1/compare", COMPONENTS),
