@@ -21,7 +21,7 @@ help:
 	$(LINE) 'make bench-train' 'what a step of training costs with the frozen part kept (minutes)'
 	$(LINE) 'make bench-peers' 'the same pairs through DeepFace'"'"'s API (downloads about 1 GB)'
 	$(LINE) 'make asan' 'the suite under AddressSanitizer and UBSan'
-	$(LINE) 'make tsan' 'the server and its stub program under ThreadSanitizer'
+	$(LINE) 'make tsan' 'the service on the network of the tests, and what threads share, under ThreadSanitizer'
 	$(LINE) 'make fuzz' 'each parser of bytes for a minute (FUZZ_SECONDS=600: ten)'
 	$(LINE) 'make coverage' 'lines of our parsers that corpora and unit tests run, file by file'
 	$(LINE) 'make contract' 'Schemathesis: what openapi.yaml allows and forbids, in generated requests'
@@ -74,11 +74,8 @@ fleet: setup-test build models
 asan: setup-test build models
 	@cmake --preset asan && cmake --build build-asan && ctest --test-dir build-asan --output-on-failure
 
-# libtorch is not instrumented: what links it is left out.
-TSAN_UNITS := batcher batcher_queue http_body http_connections http_head http_smuggling http_stream journal keeper log loop metrics pool queue registry turns
-tsan: setup-test
-	@cmake --preset tsan && cmake --build build-tsan --target $(addprefix test_,$(TSAN_UNITS)) \
-	    && ctest --test-dir build-tsan --output-on-failure -R '^unit.test_($(subst $(eval ) ,|,$(TSAN_UNITS)))$$'
+tsan: setup-test build models
+	@cmake --preset tsan && setup/tsan
 
 coverage:
 	@setup/setup && setup/packages fuzz && cmake --preset coverage && setup/coverage 90

@@ -4,7 +4,14 @@ import resource
 import pytest
 import yaml
 
+import races
 import service as under_test
+
+
+@pytest.fixture(autouse=True)
+def no_race():
+    yield
+    races.none()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import threading
 
+import races
 from service import BUILD, PATIENCE_S, STUB, clean_environment, wait_until
 
 FINAL = ("succeeded", "failed", "cancelled")
@@ -99,6 +100,7 @@ class Trainer:
     def _read(stream, lines):
         for line in stream:
             lines.append(json.loads(line) if line.startswith(b"{") else line.decode())
+            races.look(line, lines)
 
     def send(self, number):
         self.process.send_signal(number)
@@ -107,6 +109,7 @@ class Trainer:
         code = self.process.wait(timeout=PATIENCE_S)
         for reader in self._readers:
             reader.join(timeout=PATIENCE_S)
+        races.none()
         return code
 
     def stop(self, number=signal.SIGTERM):

@@ -15,13 +15,22 @@ import threading
 import time
 import uuid
 
+import races
+
 TREE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FACEPAIR_BUILD", TREE / "build"))
-PROGRAM = BUILD / "facepair"
+# Of another build, where this one's is not wanted: setup/tsan.
+PROGRAM = pathlib.Path(os.environ.get("FACEPAIR_PROGRAM", BUILD / "facepair"))
 STUB = BUILD / "tests" / "facepair-stub"
 DATA = pathlib.Path(os.environ.get("FACEPAIR_DATA", TREE / "data"))
 PHOTOS = TREE / "examples" / "photos"
-SANITIZED = STUB.exists() and b"__asan_init" in STUB.read_bytes()
+
+
+def is_sanitized(program):
+    return any(start in program.read_bytes() for start in (b"__asan_init", b"__tsan_init"))
+
+
+SANITIZED = STUB.exists() and is_sanitized(STUB)
 # Options of strace, under which a sanitizer's check for leaks does not work.
 LEAKS_UNCHECKED = ["-E", "ASAN_OPTIONS=detect_leaks=0"]
 # No test waits longer for anything: generous, for sanitizer builds on a busy machine.
@@ -75,6 +84,7 @@ class Service:
     def _read_log(self):
         for line in self.process.stderr:
             self.log.append(line.decode())
+            races.look(line, self.log)
             try:
                 event = json.loads(line)
             except ValueError:
@@ -147,6 +157,7 @@ class Service:
     def wait(self):
         code = self.process.wait(timeout=PATIENCE_S)
         self._reader.join(timeout=PATIENCE_S)
+        races.none()
         return code
 
     def stop(self):

@@ -13,6 +13,8 @@ import urllib.request
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "http")]
 import load
+import races
+from service import is_sanitized
 
 PATIENCE_S = 60
 
@@ -34,7 +36,7 @@ class Flooded:
         self.folder = tempfile.TemporaryDirectory()
         data = load.TREE / "data" if self.real else load.small_model(pathlib.Path(self.folder.name))
         program = self.build / ("facepair" if self.real else "tests/facepair-stub")
-        self.sanitized = b"__asan_init" in program.read_bytes()
+        self.sanitized = is_sanitized(program)
         self.log = tempfile.TemporaryFile()
         self.command = [str(program), "serve", "--data", str(data), *self.options]
         self.start()
@@ -101,7 +103,9 @@ class Flooded:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        self.log.close()
+        self.log.seek(0)
+        with self.log:
+            races.refuse(self.log.read().decode(errors="replace"))
         self.folder.cleanup()
 
 
